@@ -30,10 +30,15 @@ fn clang() -> String {
     if let Ok(chosen) = env::var("CLANG") {
         return chosen;
     }
-    let works = |name: &&&str| Command::new(name).arg("--version").output().is_ok_and(|out| out.status.success());
+    let works =
+        |name: &&&str| Command::new(name).arg("--version").output().is_ok_and(|out| out.status.success());
     let Some(found) = CLANGS.iter().find(works) else {
-        println!("cargo::error=the packet data plane needs clang: install the package clang, name one in $CLANG,");
-        println!("cargo::error=or build with --no-default-features, which leaves out the modes nat, dsr and tunnel");
+        println!(
+            "cargo::error=the packet data plane needs clang: install the package clang, name one in $CLANG,"
+        );
+        println!(
+            "cargo::error=or build with --no-default-features, which leaves out the modes nat, dsr and tunnel"
+        );
         std::process::exit(1);
     };
     (*found).to_owned()

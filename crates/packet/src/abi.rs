@@ -387,16 +387,6 @@ impl Default for Settings {
     }
 }
 
-/// Who may send a tunnel server wrapped packets: an IPv6 prefix, IPv4 as `::ffff:a.b.c.d`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Prefix {
-    /// How many bits of the address count.
-    pub bits: u32,
-    /// Network order.
-    pub address: [u32; 4],
-}
-
 /// A ring's word: `current | previous << 12 | changed << 31`.
 pub mod word {
     const CHANGED: u32 = 1 << 31;

@@ -59,9 +59,9 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotBuilt => {
-                f.write_str("this build has no packet data plane (modes nat, dsr, tunnel): it was made without clang")
-            }
+            Self::NotBuilt => f.write_str(
+                "this build has no packet data plane (modes nat, dsr, tunnel): it was made without clang",
+            ),
             Self::Capabilities(missing) => {
                 write!(f, "the packet data plane needs {}, which this process lacks", missing.join(" and "))
             }

@@ -44,7 +44,9 @@ pub fn slot6(client: Ipv6Addr, vip: Ipv6Addr, ports: Ports) -> usize {
 #[must_use]
 pub fn words(address: Ipv6Addr) -> [u32; 4] {
     let bytes = address.octets();
-    std::array::from_fn(|i| u32::from_ne_bytes([bytes[4 * i], bytes[4 * i + 1], bytes[4 * i + 2], bytes[4 * i + 3]]))
+    std::array::from_fn(|i| {
+        u32::from_ne_bytes([bytes[4 * i], bytes[4 * i + 1], bytes[4 * i + 2], bytes[4 * i + 3]])
+    })
 }
 
 fn mix(first: u64, second: u64) -> u32 {
@@ -54,7 +56,7 @@ fn mix(first: u64, second: u64) -> u32 {
 }
 
 fn slot(hash: u32) -> usize {
-    (u64::from(hash) * RING_SLOTS as u64 >> 32) as usize
+    ((u64::from(hash) * RING_SLOTS as u64) >> 32) as usize
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod abi;
 pub mod counters;
 pub mod decap;
 pub mod fault;
+pub mod flows;
 pub mod hash;
 pub mod load;
 pub mod object;

@@ -30,17 +30,16 @@ pub struct Attached {
     pub adopted: bool,
     /// Why the driver does not take it, if it does not.
     pub refused: Option<String>,
-    link: Link,
+    _link: Link,
 }
 
-/// What keeps it there.
+/// What keeps it there; nobody reads it.
 #[derive(Debug)]
-#[expect(dead_code, reason = "held, never read: the program is attached as long as a link is")]
 enum Link {
     /// The file, whatever becomes of us.
-    Pinned(PinnedLink),
-    /// This process.
-    Held(XdpLink),
+    Pinned { _link: PinnedLink },
+    /// This process, or the file as well if the link was adopted.
+    Held { _link: XdpLink },
 }
 
 impl Driver {
@@ -79,23 +78,25 @@ pub(super) fn attach(program: &mut Xdp, interface: &str, pins: Option<&Path>) ->
         };
         let link = program.take_link(id).map_err(|error| fault(interface, chain(&error)))?;
         let link = keep(link, interface, pins, driver)?;
-        return Ok(Attached { interface: interface.to_owned(), driver, adopted: false, refused, link });
+        return Ok(Attached {
+            interface: interface.to_owned(),
+            driver,
+            adopted: false,
+            refused,
+            _link: link,
+        });
     }
     Err(fault(interface, refused.unwrap_or_default()))
 }
 
 /// Swaps our program into the link an earlier process pinned. A link whose interface is gone is removed.
-fn adopt(
-    program: &mut Xdp,
-    interface: &str,
-    pins: &Path,
-    driver: Driver,
-) -> Result<Option<Attached>, Fault> {
+fn adopt(program: &mut Xdp, interface: &str, pins: &Path, driver: Driver) -> Result<Option<Attached>, Fault> {
     let path = pin_path(pins, interface, driver);
     if !path.exists() {
         return Ok(None);
     }
-    let failed = |error: &dyn std::error::Error| fault(interface, format!("{}: {}", path.display(), chain(error)));
+    let failed =
+        |error: &dyn std::error::Error| fault(interface, format!("{}: {}", path.display(), chain(error)));
     let pinned = PinnedLink::from_pin(&path).map_err(|error| failed(&error))?;
     let link = XdpLink::try_from(FdLink::from(pinned)).map_err(|error| failed(&error))?;
     let Ok(id) = program.attach_to_link(link) else {
@@ -104,17 +105,17 @@ fn adopt(
     };
     // The file still pins it; what we hold is one more reference.
     let link = program.take_link(id).map_err(|error| failed(&error))?;
-    let link = Link::Held(link);
-    Ok(Some(Attached { interface: interface.to_owned(), driver, adopted: true, refused: None, link }))
+    let _link = Link::Held { _link: link };
+    Ok(Some(Attached { interface: interface.to_owned(), driver, adopted: true, refused: None, _link }))
 }
 
 fn keep(link: XdpLink, interface: &str, pins: Option<&Path>, driver: Driver) -> Result<Link, Fault> {
-    let Some(pins) = pins else { return Ok(Link::Held(link)) };
+    let Some(pins) = pins else { return Ok(Link::Held { _link: link }) };
     let link: FdLink = link.try_into().map_err(|_| {
         fault(interface, "the kernel has no links for packet programs: Linux 5.9 or later is needed".into())
     })?;
     let pinned = link.pin(pin_path(pins, interface, driver));
-    pinned.map(Link::Pinned).map_err(|error| fault(interface, chain(&error)))
+    pinned.map(|link| Link::Pinned { _link: link }).map_err(|error| fault(interface, chain(&error)))
 }
 
 /// Removes the links of interfaces that are no longer asked for: the program leaves them.

@@ -11,6 +11,7 @@ mod tables;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use aya::maps::Map;
 use aya::programs::{Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
@@ -73,22 +74,13 @@ impl Door {
     /// Says what is missing: clang at build time, capabilities, a BPF file system, a driver that takes programs.
     pub fn start(options: &Options) -> Result<Self, Fault> {
         let code = object::DOOR.ok_or(Fault::NotBuilt)?;
-        let missing = capability::missing();
-        if !missing.is_empty() {
-            return Err(Fault::Capabilities(missing));
-        }
-        let pins = options.pins.as_deref().map(prepare_pins).transpose()?;
+        let pins = ready(options.pins.as_deref())?;
         let mut ebpf = load(code, options, pins.as_deref())?;
         let mut tables = Tables::take(&mut ebpf)?;
         tables.set_settings(options.settings)?;
         let program = program(&mut ebpf, PROGRAM)?;
         program.load().map_err(|error| Fault::Load(chain(&error)))?;
-        let links = pins.as_deref();
-        let attach = |name: &String| attach::attach(program, name, links);
-        let attached = options.interfaces.iter().map(attach).collect::<Result<Vec<_>, _>>()?;
-        if let Some(pins) = links {
-            attach::drop_others(pins, &attached)?;
-        }
+        let attached = attach_all(program, &options.interfaces, pins.as_deref())?;
         Ok(Self { ebpf, tables, attached, pins })
     }
 
@@ -112,10 +104,7 @@ impl Door {
     /// A pin that could not be removed; the others are.
     pub fn stop(self) -> Result<(), Fault> {
         drop(self.attached);
-        match self.pins {
-            Some(pins) => remove_pins(&pins),
-            None => Ok(()),
-        }
+        self.pins.as_deref().map_or(Ok(()), remove_pins)
     }
 }
 
@@ -125,6 +114,33 @@ impl Door {
 /// A pin that could not be removed.
 pub fn detach(pins: &Path) -> Result<(), Fault> {
     remove_pins(&pins.join(version_directory()))
+}
+
+/// Can this process load at all? Gives the directory of the pins, made if need be.
+pub(crate) fn ready(pins: Option<&Path>) -> Result<Option<PathBuf>, Fault> {
+    let missing = capability::missing();
+    if !missing.is_empty() {
+        return Err(Fault::Capabilities(missing));
+    }
+    pins.map(prepare_pins).transpose()
+}
+
+/// Attaches to every interface; the program leaves those that are no longer asked for.
+pub(crate) fn attach_all(
+    program: &mut Xdp,
+    interfaces: &[String],
+    pins: Option<&Path>,
+) -> Result<Vec<Attached>, Fault> {
+    let attach = |name: &String| attach::attach(program, name, pins);
+    let attached = interfaces.iter().map(attach).collect::<Result<Vec<_>, _>>()?;
+    if let Some(pins) = pins {
+        attach::drop_others(pins, &attached)?;
+    }
+    Ok(attached)
+}
+
+pub(crate) fn take(ebpf: &mut Ebpf, name: &str) -> Result<Map, Fault> {
+    ebpf.take_map(name).ok_or_else(|| Fault::Map(format!("there is no {name}")))
 }
 
 pub(crate) fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp, Fault> {
@@ -164,7 +180,7 @@ fn prepare_pins(base: &Path) -> Result<PathBuf, Fault> {
     Ok(pins)
 }
 
-fn remove_pins(pins: &Path) -> Result<(), Fault> {
+pub(crate) fn remove_pins(pins: &Path) -> Result<(), Fault> {
     let fault = |error: io::Error| Fault::Map(format!("{}: {error}", pins.display()));
     let entries = match fs::read_dir(pins) {
         Ok(entries) => entries,
@@ -199,7 +215,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// How the loader is asked for one mode only.
-pub(crate) fn mode(driver: Driver) -> XdpMode {
+fn mode(driver: Driver) -> XdpMode {
     match driver {
         Driver::Native => XdpMode::Driver,
         Driver::Generic => XdpMode::Skb,

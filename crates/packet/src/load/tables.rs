@@ -1,6 +1,7 @@
 //! The program's maps, by type.
 
 use std::collections::HashMap as Named;
+use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -11,18 +12,32 @@ use super::chain;
 use crate::Fault;
 use crate::abi::{self, Flow4, Flow6, Held, Nat4, Nat6, RING_SLOTS, Ring, Settings, Traffic};
 use crate::plan::{Contents, Step, VipKey};
+use crate::sys;
 
 /// Every map of the program.
 pub(super) const NAMES: [&str; 14] = [
-    "vips4", "vips6", "rings", "servers", "flows4", "flows6", "nats4", "nats6", "reasons", "vip_traffic",
-    "server_traffic", "settings", "budgets", "owners",
+    "vips4",
+    "vips6",
+    "rings",
+    "servers",
+    "flows4",
+    "flows6",
+    "nats4",
+    "nats6",
+    "reasons",
+    "vip_traffic",
+    "server_traffic",
+    "settings",
+    "budgets",
+    "owners",
 ];
 
 /// The maps of the program, to be read and written while it runs.
 pub struct Tables {
     vips4: HashMap<MapData, abi::Vip4Key, abi::Vip>,
     vips6: HashMap<MapData, abi::Vip6Key, abi::Vip>,
-    rings: Array<MapData, Ring>,
+    /// Rows are too big for aya, which has them on the stack.
+    rings: MapData,
     servers: Array<MapData, abi::Server>,
     owners: Array<MapData, u64>,
     settings: Array<MapData, Settings>,
@@ -64,7 +79,7 @@ impl Tables {
         Ok(Self {
             vips4: map("vips4")?.try_into().map_err(fault)?,
             vips6: map("vips6")?.try_into().map_err(fault)?,
-            rings: map("rings")?.try_into().map_err(fault)?,
+            rings: rings(map("rings")?)?,
             servers: map("servers")?.try_into().map_err(fault)?,
             owners: map("owners")?.try_into().map_err(fault)?,
             settings: map("settings")?.try_into().map_err(fault)?,
@@ -107,9 +122,16 @@ impl Tables {
 
     /// A quarter of a megabyte in one write.
     fn set_ring(&mut self, row: u32, words: &[u32]) -> Result<(), Fault> {
-        let word = *<&[u32; RING_SLOTS]>::try_from(words).map_err(|_| Fault::Map("a ring of another size".into()))?;
-        let ring = Box::new(Ring { word });
-        self.rings.set(row, &*ring, 0).map_err(fault)
+        let words = words.try_into().map_err(|_| Fault::Map("a ring of another size".into()))?;
+        sys::write_ring(self.rings.fd().as_fd(), row, words).map_err(ring_fault)
+    }
+
+    fn ring(&self, row: u32) -> Result<Vec<u32>, Fault> {
+        let mut words = vec![0; RING_SLOTS];
+        let into =
+            words.as_mut_slice().try_into().map_err(|_| Fault::Map("a ring of another size".into()))?;
+        sys::read_ring(self.rings.fd().as_fd(), row, into).map_err(ring_fault)?;
+        Ok(words)
     }
 
     /// What the maps hold, for the plan of a process that adopts them.
@@ -118,17 +140,16 @@ impl Tables {
     /// A map that cannot be read.
     pub fn contents(&self) -> Result<Contents, Fault> {
         let mut contents = Contents::default();
-        for entry in self.vips4.iter() {
+        for entry in &self.vips4 {
             let (key, vip) = entry.map_err(fault)?;
             contents.vips.extend(VipKey::from_four(key).map(|key| (key, vip)));
         }
-        for entry in self.vips6.iter() {
+        for entry in &self.vips6 {
             let (key, vip) = entry.map_err(fault)?;
             contents.vips.extend(VipKey::from_six(key).map(|key| (key, vip)));
         }
         for (_, vip) in &contents.vips {
-            let ring = Box::new(self.rings.get(&vip.ring, 0).map_err(fault)?);
-            contents.rings.push(ring.word.to_vec());
+            contents.rings.push(self.ring(vip.ring)?);
         }
         for number in 0..abi::NO_SERVER {
             let owner = self.owners.get(&u32::from(number), 0).map_err(fault)?;
@@ -153,6 +174,21 @@ impl Tables {
     pub fn descriptors(&self) -> Vec<(&'static str, BorrowedFd<'_>)> {
         self.descriptors.iter().map(|(name, descriptor)| (*name, descriptor.as_fd())).collect()
     }
+}
+
+fn rings(map: Map) -> Result<MapData, Fault> {
+    let Map::Array(data) = map else {
+        return Err(Fault::Map("rings are not an array".into()));
+    };
+    let size = data.info().map_err(fault)?.value_size();
+    if size as usize != size_of::<Ring>() {
+        return Err(Fault::Map(format!("rings of {size} bytes")));
+    }
+    Ok(data)
+}
+
+fn ring_fault(error: io::Error) -> Fault {
+    Fault::Map(format!("a ring: {error}"))
 }
 
 fn duplicate(map: &Map) -> Result<OwnedFd, Fault> {

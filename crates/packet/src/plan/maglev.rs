@@ -51,7 +51,8 @@ pub(super) fn table(shares: &[Share]) -> Vec<u16> {
     let mut table = vec![NO_SERVER; RING_SLOTS];
     let mut shares = shares.to_vec();
     shares.sort_by_key(|share| share.identity);
-    let Some(heaviest) = shares.iter().map(|share| u64::from(share.weight)).max().filter(|&max| max > 0) else {
+    let Some(heaviest) = shares.iter().map(|share| u64::from(share.weight)).max().filter(|&max| max > 0)
+    else {
         return table;
     };
     let mut walks: Vec<Walk> = shares.iter().map(|share| Walk::new(share.identity)).collect();
@@ -85,7 +86,9 @@ mod tests {
     }
 
     fn counts(table: &[u16], servers: usize) -> Vec<usize> {
-        (0..servers).map(|number| table.iter().filter(|&&owner| usize::from(owner) == number).count()).collect()
+        (0..servers)
+            .map(|number| table.iter().filter(|&&owner| usize::from(owner) == number).count())
+            .collect()
     }
 
     #[test]

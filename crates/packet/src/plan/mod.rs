@@ -15,6 +15,7 @@ mod vip;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+pub(crate) use self::vip::address;
 pub use self::vip::{Hop, Mac, Protocol, Server, ServerState, Vip, VipKey};
 use crate::Fault;
 use crate::abi::{self, Mode, NO_SERVER, RING_SLOTS};

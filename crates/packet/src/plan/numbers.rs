@@ -51,7 +51,8 @@ impl Numbers {
         };
         let epoch = self.epochs[free].wrapping_add(1);
         self.epochs[free] = epoch;
-        self.seats[free] = Some(Seat { identity, server: abi::Server { epoch, ..abi::Server::default() }, left: None });
+        self.seats[free] =
+            Some(Seat { identity, server: abi::Server { epoch, ..abi::Server::default() }, left: None });
         self.by_identity.insert(identity, free as u16);
         Ok(free as u16)
     }
@@ -62,7 +63,9 @@ impl Numbers {
 
     /// Writes a server's record; tells whether it changed. The epoch is the number's, not the caller's.
     pub(super) fn set(&mut self, number: u16, mut server: abi::Server) -> bool {
-        let Some(seat) = self.seats.get_mut(usize::from(number)).and_then(Option::as_mut) else { return false };
+        let Some(seat) = self.seats.get_mut(usize::from(number)).and_then(Option::as_mut) else {
+            return false;
+        };
         server.epoch = seat.server.epoch;
         seat.left = None;
         let changed = seat.server != server;
@@ -103,7 +106,8 @@ impl Numbers {
 
     /// Numbers whose owners left before `oldest`.
     pub(super) fn left_before(&self, oldest: u32) -> Vec<u16> {
-        let left = |seat: &Option<Seat>| seat.as_ref().and_then(|seat| seat.left).is_some_and(|at| at < oldest);
+        let left =
+            |seat: &Option<Seat>| seat.as_ref().and_then(|seat| seat.left).is_some_and(|at| at < oldest);
         (0..NO_SERVER).filter(|&number| left(&self.seats[usize::from(number)])).collect()
     }
 

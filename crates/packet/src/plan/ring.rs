@@ -13,7 +13,10 @@ pub(super) struct Ring {
 impl Ring {
     /// A ring that has seen no flow yet.
     pub(super) fn fresh(table: &[u16]) -> Self {
-        Self { words: table.iter().map(|&number| word::settled(number)).collect(), since: vec![0; RING_SLOTS] }
+        Self {
+            words: table.iter().map(|&number| word::settled(number)).collect(),
+            since: vec![0; RING_SLOTS],
+        }
     }
 
     /// A ring an earlier process left: how old its marks are nobody knows, so they count from now.
@@ -42,11 +45,6 @@ impl Ring {
             turned = true;
         }
         turned
-    }
-
-    /// Whether `turn` would find a mark to take away.
-    pub(super) fn has_marks_before(&self, oldest: u32) -> bool {
-        self.words.iter().zip(&self.since).any(|(&word, &since)| word::is_changed(word) && since < oldest)
     }
 }
 
@@ -102,9 +100,7 @@ mod tests {
         let (one, two) = (vec![1; RING_SLOTS], vec![2; RING_SLOTS]);
         let mut ring = Ring::fresh(&one);
         assert!(ring.turn(&two, LIVES, 100, 0));
-        assert!(!ring.has_marks_before(100));
         assert!(!ring.turn(&two, LIVES, 150, 100));
-        assert!(ring.has_marks_before(101));
         assert!(ring.turn(&two, LIVES, 200, 101));
         assert!(ring.words().iter().all(|&word| word == word::settled(2)));
     }

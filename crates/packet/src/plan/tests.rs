@@ -25,7 +25,10 @@ impl Model {
                     self.owners.insert(number, owner);
                 }
                 Step::SetRing { row, words } => {
-                    assert!(self.vips.values().all(|vip| vip.ring != row), "a ring in use is never written to");
+                    assert!(
+                        self.vips.values().all(|vip| vip.ring != row),
+                        "a ring in use is never written to"
+                    );
                     self.rings.insert(row, words);
                 }
                 Step::SetVip(key, vip) => {
@@ -80,7 +83,13 @@ fn server(n: u8) -> Server {
         port: 443,
         weight: 10,
         state: ServerState::Active,
-        hop: Some(Hop { interface: 2, next: [2, 0, 0, 0, 1, n], ours: [2; 6], source: IpAddr::from([10, 0, 0, 1]), mtu: 1500 }),
+        hop: Some(Hop {
+            interface: 2,
+            next: [2, 0, 0, 0, 1, n],
+            ours: [2; 6],
+            source: IpAddr::from([10, 0, 0, 1]),
+            mtu: 1500,
+        }),
         source_spread_bits: 0,
     }
 }
@@ -97,7 +106,6 @@ fn vip(servers: impl IntoIterator<Item = u8>) -> Vip {
     }
 }
 
-
 const FLOWS: usize = 20_000;
 
 /// A plan with its model and living flows.
@@ -111,8 +119,12 @@ struct Trial {
 impl Trial {
     fn new(wanted: &Vip) -> Self {
         let now = Instant::now();
-        let mut trial =
-            Self { plan: Plan::new(Limits::default(), now), model: Model::default(), now, flows: HashMap::new() };
+        let mut trial = Self {
+            plan: Plan::new(Limits::default(), now),
+            model: Model::default(),
+            now,
+            flows: HashMap::new(),
+        };
         trial.want(wanted);
         trial.open(0..FLOWS, wanted);
         trial
@@ -133,7 +145,10 @@ impl Trial {
 
     fn moved(&mut self, wanted: &Vip) -> usize {
         let flows: Vec<_> = self.flows.iter().map(|(flow, server)| (*flow, *server)).collect();
-        flows.iter().filter(|(flow, server)| self.model.packet(wanted.key(), *flow, false) != Some(*server)).count()
+        flows
+            .iter()
+            .filter(|(flow, server)| self.model.packet(wanted.key(), *flow, false) != Some(*server))
+            .count()
     }
 
     fn on(&self, server: &Server) -> usize {
@@ -243,7 +258,9 @@ fn a_removed_servers_number_is_free_after_a_day_and_its_entries_are_void() {
     trial.want(&wanted);
     assert_eq!(trial.plan.server_number(&gone), None);
     assert_eq!(trial.model.servers[&number].live, 0);
-    let marked = |model: &Model| model.rings[&model.vips[&wanted.key()].ring].iter().any(|&word| word::is_changed(word));
+    let marked = |model: &Model| {
+        model.rings[&model.vips[&wanted.key()].ring].iter().any(|&word| word::is_changed(word))
+    };
     assert!(!marked(&trial.model), "the ring settles");
     wanted.servers.push(server(9));
     trial.want(&wanted);
@@ -300,10 +317,16 @@ fn no_sequence_of_changes_moves_a_living_servers_flow() {
         let mut opened = FLOWS;
         for turn in 0..12 {
             let at = dice(5) as usize;
-            wanted.servers[at].state = [ServerState::Active, ServerState::Draining, ServerState::Dead][dice(3) as usize];
+            wanted.servers[at].state =
+                [ServerState::Active, ServerState::Draining, ServerState::Dead][dice(3) as usize];
             wanted.servers[at].weight = 1 + dice(20) as u32;
             wanted.servers[(at + 1) % 5].state = ServerState::Active;
-            let dead: Vec<u16> = wanted.servers.iter().filter(|server| server.state == ServerState::Dead).map(|server| trial.plan.server_number(server).expect("numbered")).collect();
+            let dead: Vec<u16> = wanted
+                .servers
+                .iter()
+                .filter(|server| server.state == ServerState::Dead)
+                .map(|server| trial.plan.server_number(server).expect("numbered"))
+                .collect();
             trial.flows.retain(|_, server| !dead.contains(server));
             trial.want(&wanted);
             assert_eq!(trial.moved(&wanted), 0, "seed {seed}, turn {turn}");

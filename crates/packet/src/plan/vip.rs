@@ -171,17 +171,14 @@ impl VipKey {
 
     /// From the IPv6 map; nothing if the protocol is none of ours.
     pub(crate) fn from_six(key: abi::Vip6Key) -> Option<Self> {
-        let mut octets = [0; 16];
-        for (part, word) in octets.chunks_exact_mut(4).zip(key.address) {
-            part.copy_from_slice(&word.to_ne_bytes());
-        }
-        let address = IpAddr::from(octets);
+        let address = address(key.address);
         Some(Self { address, port: u16::from_be(key.port), protocol: Protocol::from_number(key.protocol)? })
     }
 }
 
 impl Protocol {
-    fn from_number(number: u16) -> Option<Self> {
+    /// 6 or 17.
+    pub(crate) fn from_number(number: u16) -> Option<Self> {
         match number {
             6 => Some(Self::Tcp),
             17 => Some(Self::Udp),
@@ -195,6 +192,15 @@ fn address_words(address: IpAddr) -> [u32; 4] {
         IpAddr::V4(address) => [u32::from_ne_bytes(address.octets()), 0, 0, 0],
         IpAddr::V6(address) => words(address),
     }
+}
+
+/// An IPv6 address of the program's.
+pub(crate) fn address(words: [u32; 4]) -> IpAddr {
+    let mut octets = [0; 16];
+    for (part, word) in octets.chunks_exact_mut(4).zip(words) {
+        part.copy_from_slice(&word.to_ne_bytes());
+    }
+    IpAddr::from(octets)
 }
 
 fn mac_words(next: Mac, ours: Mac) -> [u32; 3] {

@@ -1,0 +1,10 @@
+//! What the tests of this crate share.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::allow_attributes,
+    reason = "every test binary uses a part of it"
+)]
+
+pub mod frame;
+pub mod lab;
