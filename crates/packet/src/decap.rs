@@ -72,6 +72,8 @@ pub struct Decap {
     reasons: PerCpuArray<MapData, u64>,
     attached: Vec<Attached>,
     pins: Option<PathBuf>,
+    /// Open until the program is loaded, which then holds it by itself.
+    _senders: LpmTrie<MapData, [u32; 4], u32>,
 }
 
 const PROGRAM: &str = "decap";
@@ -85,12 +87,12 @@ impl Decap {
         let code = object::DECAP.ok_or(Fault::NotBuilt)?;
         let pins = load::ready(options.pins.as_deref())?;
         let mut ebpf = EbpfLoader::new().load(code).map_err(|error| Fault::Load(load::chain(&error)))?;
-        allow(&mut ebpf, &options.senders)?;
+        let senders = allow(&mut ebpf, &options.senders)?;
         let reasons = load::take(&mut ebpf, "decap_reasons")?.try_into().map_err(load::map_fault)?;
         let program = load::program(&mut ebpf, PROGRAM)?;
         program.load().map_err(|error| Fault::Load(load::chain(&error)))?;
         let attached = load::attach_all(program, &options.interfaces, pins.as_deref())?;
-        Ok(Self { ebpf, reasons, attached, pins })
+        Ok(Self { ebpf, reasons, attached, pins, _senders: senders })
     }
 
     /// The interfaces, and how the program is attached to each.
@@ -137,13 +139,13 @@ pub fn detach(pins: &Path) -> Result<(), Fault> {
     load::detach(pins)
 }
 
-fn allow(ebpf: &mut Ebpf, senders: &[Sender]) -> Result<(), Fault> {
+fn allow(ebpf: &mut Ebpf, senders: &[Sender]) -> Result<LpmTrie<MapData, [u32; 4], u32>, Fault> {
     let map = load::take(ebpf, "senders")?;
     let mut trie: LpmTrie<MapData, [u32; 4], u32> = map.try_into().map_err(load::map_fault)?;
     for sender in senders {
         trie.insert(&key(*sender), 1, 0).map_err(load::map_fault)?;
     }
-    Ok(())
+    Ok(trie)
 }
 
 fn key(sender: Sender) -> Key<[u32; 4]> {

@@ -79,9 +79,9 @@ INLINE void congested6(struct ip6 *ip)
 }
 
 /* Takes `size` bytes off behind the Ethernet header. */
-INLINE int unwrap(struct xdp_md *ctx, int size, u16 type, int congested)
+INLINE int unwrap(struct xdp_md *ctx, void *outer, int size, u16 type, int congested)
 {
-	struct ethernet ethernet = *(struct ethernet *)(long)ctx->data;
+	struct ethernet ethernet = *((struct ethernet *)outer - 1);
 	if (adjust_head(ctx, size))
 		return count(DECAP_NO_ROOM, XDP_DROP);
 	struct ethernet *now = (void *)(long)ctx->data;
@@ -115,7 +115,7 @@ INLINE int decap4(struct xdp_md *ctx, struct ip4 *ip, void *end)
 		return count(DECAP_STRANGER, XDP_DROP);
 	if ((void *)(ip + 2) > end)
 		return count(DECAP_TRUNCATED, XDP_DROP);
-	return unwrap(ctx, sizeof(*ip), inner_type(ip->protocol), (ip->tos & ECN) == ECN_CONGESTION);
+	return unwrap(ctx, ip, sizeof(*ip), inner_type(ip->protocol), (ip->tos & ECN) == ECN_CONGESTION);
 }
 
 INLINE int decap6(struct xdp_md *ctx, struct ip6 *ip, void *end)
@@ -127,7 +127,7 @@ INLINE int decap6(struct xdp_md *ctx, struct ip6 *ip, void *end)
 	if ((void *)(ip + 1) + sizeof(struct ip4) > end)
 		return count(DECAP_TRUNCATED, XDP_DROP);
 	u32 ecn = swap32(ip->version_class_label) >> 20 & ECN;
-	return unwrap(ctx, sizeof(*ip), inner_type(ip->next_header), ecn == ECN_CONGESTION);
+	return unwrap(ctx, ip, sizeof(*ip), inner_type(ip->next_header), ecn == ECN_CONGESTION);
 }
 
 SEC("xdp") int decap(struct xdp_md *ctx)

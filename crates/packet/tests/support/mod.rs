@@ -8,3 +8,5 @@
 
 pub mod frame;
 pub mod lab;
+pub mod service;
+pub mod town;
