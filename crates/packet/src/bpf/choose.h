@@ -103,6 +103,25 @@ INLINE int recall(const void *table, const void *flow, struct choice *choice)
 	return choice->server->epoch == held->epoch;
 }
 
+INLINE void flow_of4(struct packet *packet, struct flow4 *flow)
+{
+	flow->source = packet->source;
+	flow->destination = packet->target;
+	flow->ports = packet->ports;
+	flow->protocol = packet->protocol;
+}
+
+INLINE void flow_of6(struct packet *packet, struct flow6 *flow)
+{
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		flow->source[i] = packet->source6[i];
+		flow->destination[i] = packet->target6[i];
+	}
+	flow->ports = packet->ports;
+	flow->protocol = packet->protocol;
+}
+
 /* A changed slot: a SYN begins a flow of the current server, which the table remembers; what began earlier
  * stays where it is. Past the budget a SYN goes to the previous server as well: its later packets will, too.
  * UDP has no beginning: without an entry it is new. */
@@ -122,15 +141,6 @@ INLINE void choose_changed(struct packet *packet, const void *table, const void 
 		remember(table, flow, choice);
 }
 
-INLINE void choose(struct packet *packet, const void *table, const void *flow, u32 word, struct choice *choice)
-{
-	choice->opened = opens_flow(packet);
-	if (unlikely(word & WORD_CHANGED))
-		choose_changed(packet, table, flow, word, choice);
-	else
-		take(choice, WORD_CURRENT(word));
-}
-
 INLINE void count_traffic(const void *table, u32 row, u32 bytes, int opened)
 {
 	struct traffic *traffic = map_lookup(table, &row);
@@ -138,7 +148,8 @@ INLINE void count_traffic(const void *table, u32 row, u32 bytes, int opened)
 		return;
 	traffic->packets++;
 	traffic->bytes += bytes;
-	traffic->opened += opened;
+	if (unlikely(opened))
+		traffic->opened++;
 }
 
 INLINE void count_reply(const void *table, u32 row, u32 bytes)

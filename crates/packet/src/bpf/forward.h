@@ -22,8 +22,9 @@ INLINE void set_macs(void *frame, const u32 *macs)
 /* We are a router: a packet that goes in circles dies. The caller made sure of a TTL above 1. */
 INLINE void age4(struct ip4 *ip)
 {
+	u32 checksum = ip->checksum + 1; /* RFC 1141: the first byte of its word falls by one */
+	ip->checksum = checksum + (checksum >= 0xffff);
 	ip->ttl--;
-	ip->checksum = adjusted(ip->checksum, 0xfffe); /* the first byte of its word falls by one */
 }
 
 INLINE int expires(struct packet *packet)

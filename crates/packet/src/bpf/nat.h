@@ -97,28 +97,35 @@ INLINE struct nat4 *open4(struct xdp_md *ctx, struct packet *packet, const struc
 }
 
 /* Does an entry still say where the packet goes? A SYN begins anew when its slot has another server now. */
-INLINE int holds(struct packet *packet, struct server *server, u32 number, u32 epoch, u32 word)
+INLINE int holds(struct packet *packet, struct server *server, u32 epoch)
 {
-	if (!server || server->epoch != epoch)
-		return 0;
-	return !opens_flow(packet) || WORD_CURRENT(word) == number;
+	return server && server->epoch == epoch && likely(!opens_flow(packet));
 }
 
-INLINE int nat4(struct xdp_md *ctx, struct packet *packet, struct vip *vip, const struct flow4 *flow, u32 word)
+INLINE int reopens(struct server *server, u32 number, u32 epoch, u32 word)
 {
-	struct nat4 *entry = map_lookup(&nats4, flow);
+	return !server || server->epoch != epoch || WORD_CURRENT(word) != number;
+}
+
+INLINE int nat4(struct xdp_md *ctx, struct packet *packet, struct vip *vip)
+{
+	struct flow4 flow;
+	flow_of4(packet, &flow);
+	struct nat4 *entry = map_lookup(&nats4, &flow);
 	struct server *server = 0;
 	int opened = 0;
 	if (likely(entry))
 		server = live(entry->server);
-	if (unlikely(!entry || !holds(packet, server, entry->server, entry->epoch, word))) {
-		entry = open4(ctx, packet, flow, word);
+	if (unlikely(!entry || !holds(packet, server, entry->epoch))) {
+		u32 word = ring_word(vip, hash4(packet, vip));
+		opened = !entry || reopens(server, entry->server, entry->epoch, word);
+		if (opened)
+			entry = open4(ctx, packet, &flow, word);
 		if (!entry)
 			return XDP_DROP;
 		server = live(entry->server);
 		if (!server)
 			return drop(packet, REASON_NO_SERVER);
-		opened = 1;
 	}
 	note_closing(packet, &entry->closing);
 	struct ip4 *ip = packet->ip4;
@@ -134,7 +141,8 @@ INLINE int nat4(struct xdp_md *ctx, struct packet *packet, struct vip *vip, cons
 /* No VIP's packet: a server's reply, or the kernel's matter. */
 INLINE int nat_reply4(struct xdp_md *ctx, struct packet *packet)
 {
-	struct flow4 flow = {packet->source, packet->target, packet->ports, packet->protocol};
+	struct flow4 flow;
+	flow_of4(packet, &flow);
 	struct nat4 *entry = map_lookup(&nats4, &flow);
 	if (!entry || entry->direction != TO_CLIENT || packet->about)
 		return pass(packet, REASON_NO_VIP);
@@ -185,21 +193,25 @@ INLINE struct nat6 *open6(struct xdp_md *ctx, struct packet *packet, const struc
 	return map_lookup(&nats6, flow);
 }
 
-INLINE int nat6(struct xdp_md *ctx, struct packet *packet, struct vip *vip, const struct flow6 *flow, u32 word)
+INLINE int nat6(struct xdp_md *ctx, struct packet *packet, struct vip *vip)
 {
-	struct nat6 *entry = map_lookup(&nats6, flow);
+	struct flow6 flow;
+	flow_of6(packet, &flow);
+	struct nat6 *entry = map_lookup(&nats6, &flow);
 	struct server *server = 0;
 	int opened = 0;
 	if (likely(entry))
 		server = live(entry->server);
-	if (unlikely(!entry || !holds(packet, server, entry->server, entry->epoch, word))) {
-		entry = open6(ctx, packet, flow, word);
+	if (unlikely(!entry || !holds(packet, server, entry->epoch))) {
+		u32 word = ring_word(vip, hash6(packet, vip));
+		opened = !entry || reopens(server, entry->server, entry->epoch, word);
+		if (opened)
+			entry = open6(ctx, packet, &flow, word);
 		if (!entry)
 			return XDP_DROP;
 		server = live(entry->server);
 		if (!server)
 			return drop(packet, REASON_NO_SERVER);
-		opened = 1;
 	}
 	note_closing(packet, &entry->closing);
 	struct ip6 *ip = packet->ip6;
@@ -215,12 +227,8 @@ INLINE int nat6(struct xdp_md *ctx, struct packet *packet, struct vip *vip, cons
 
 INLINE int nat_reply6(struct xdp_md *ctx, struct packet *packet)
 {
-	struct flow6 flow = {.ports = packet->ports, .protocol = packet->protocol};
-#pragma unroll
-	for (int i = 0; i < 4; i++) {
-		flow.source[i] = packet->source6[i];
-		flow.destination[i] = packet->target6[i];
-	}
+	struct flow6 flow;
+	flow_of6(packet, &flow);
 	struct nat6 *entry = map_lookup(&nats6, &flow);
 	if (!entry || entry->direction != TO_CLIENT || packet->about)
 		return pass(packet, REASON_NO_VIP);

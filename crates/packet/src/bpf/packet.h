@@ -245,27 +245,3 @@ INLINE int parse6(struct packet *packet, struct ip6 *ip, void *end)
 	}
 	return pass(packet, REASON_OTHER_PROTOCOL);
 }
-
-INLINE int parse(struct xdp_md *ctx, struct packet *packet)
-{
-	void *end = frame_end(ctx);
-	struct ethernet *ethernet = frame_start(ctx);
-	if ((void *)(ethernet + 1) > end)
-		return drop(packet, REASON_TRUNCATED);
-	packet->ethernet = ethernet;
-	if (likely(ethernet->protocol == ETHERTYPE_IP4))
-		return parse4(packet, (void *)(ethernet + 1), end);
-	if (ethernet->protocol == ETHERTYPE_IP6)
-		return parse6(packet, (void *)(ethernet + 1), end);
-	if (ethernet->protocol != ETHERTYPE_VLAN)
-		return pass(packet, REASON_NOT_IP);
-	struct vlan *vlan = (void *)(ethernet + 1);
-	if ((void *)(vlan + 1) > end)
-		return drop(packet, REASON_TRUNCATED);
-	packet->tagged = 1;
-	if (vlan->protocol == ETHERTYPE_IP4)
-		return parse4(packet, (void *)(vlan + 1), end);
-	if (vlan->protocol == ETHERTYPE_IP6)
-		return parse6(packet, (void *)(vlan + 1), end);
-	return pass(packet, REASON_NOT_IP);
-}
