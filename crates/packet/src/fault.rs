@@ -1,6 +1,7 @@
 //! What can go wrong here, each with the code an operator can look up.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// A failure of the packet data plane.
@@ -30,6 +31,13 @@ pub enum Fault {
         /// How many there may be.
         limit: usize,
     },
+    /// The kernel knows no way to a server.
+    NoWay {
+        /// The server.
+        server: IpAddr,
+        /// What the kernel said.
+        why: String,
+    },
     /// A VIP's mode cannot honour what was asked of it.
     Impossible {
         /// The VIP's name.
@@ -51,6 +59,7 @@ impl Fault {
             Self::Attach { .. } => "packet-attach",
             Self::Map(_) => "packet-map",
             Self::TooMany { .. } => "packet-too-many",
+            Self::NoWay { .. } => "packet-no-way",
             Self::Impossible { .. } => "packet-impossible",
         }
     }
@@ -74,6 +83,7 @@ impl fmt::Display for Fault {
             Self::Attach { interface, why } => write!(f, "no packet program on {interface}: {why}"),
             Self::Map(why) => write!(f, "a table of the packet program: {why}"),
             Self::TooMany { what, limit } => write!(f, "more than {limit} {what}"),
+            Self::NoWay { server, why } => write!(f, "no way to {server}: {why}"),
             Self::Impossible { vip, why } => write!(f, "{vip}: {why}"),
         }
     }

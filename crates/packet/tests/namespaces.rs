@@ -11,6 +11,7 @@ use support::town::{Names, Town, VIPS};
 use transom_packet::abi::Reason;
 use transom_packet::load::{self, Door, Driver, Options};
 use transom_packet::plan::{Limits, Plan, Protocol, ServerState, Vip};
+use transom_packet::{Fault, hop};
 
 /// A door in the town, and the plan behind it.
 struct Watch {
@@ -254,4 +255,26 @@ fn an_interface_that_takes_no_native_program_gets_a_generic_one_and_says_so() {
     let [bridge] = door.attached() else { panic!("one interface was named") };
     assert_eq!(bridge.driver, Driver::Generic);
     assert!(bridge.refused.is_some(), "and why");
+}
+
+#[test]
+fn the_kernel_tells_the_way_to_a_server() {
+    let town = Town::build();
+    let wanted = town.names.vip(VIPS[4], HTTP, Protocol::Tcp);
+    let wanted6 = town.names.vip(VIPS[5], HTTP, Protocol::Tcp);
+    for server in wanted.servers.iter().chain(&wanted6.servers) {
+        let ends = Instant::now() + Duration::from_secs(5);
+        let found = town.names.inside("door", || {
+            loop {
+                let hop = hop::resolve(server.address).unwrap_or_else(|fault| panic!("{fault}"));
+                if hop.is_some() || Instant::now() > ends {
+                    return hop;
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        assert_eq!(found, server.hop, "{}", server.address);
+    }
+    let nowhere = town.names.inside("door", || hop::resolve([203, 0, 113, 1].into()));
+    assert!(matches!(nowhere, Err(Fault::NoWay { .. })), "{nowhere:?}");
 }

@@ -6,9 +6,11 @@ mod support;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use aya::programs::{TestRun, TestRunOptions};
 use support::frame::{ACK, Body, CLIENT_MAC, DOOR_MAC, FIN, Frame, RST, SYN, octets, sum};
 use support::lab::{DROP, Lab, PASS, TX, server, server_mac, vip};
 use transom_packet::abi::{HashOn, Mode, Policy, Reason, Settings};
+use transom_packet::decap::{self, Decap};
 use transom_packet::hash::{Ports, slot4, slot6};
 use transom_packet::plan::{Protocol, ServerState, Vip};
 
@@ -493,4 +495,74 @@ fn ten_thousand_random_packets_do_no_harm_and_take_no_time() {
     let counted: u64 = lab.door.tables.reasons().unwrap().iter().map(|(_, count)| count).sum();
     assert_eq!(counted, 10_000, "every packet has one reason");
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+/// Runs a frame through the unwrapping program of a server that knows one balancer.
+fn unwrapped(frame: &[u8]) -> (u32, decap::Reason, Vec<u8>) {
+    let sender = |address: &str| decap::sender_of(address.parse().expect("an address"), 0);
+    let senders = vec![sender("10.0.0.1"), sender("fd00::1")];
+    let options = decap::Options { pins: None, interfaces: vec![], senders };
+    let mut decap = Decap::start(&options).unwrap_or_else(|fault| panic!("{fault}"));
+    let mut out = vec![0; frame.len() + 64];
+    let program = decap.program().expect("the program is loaded");
+    let options =
+        TestRunOptions { data_in: Some(frame), data_out: Some(&mut out), ..TestRunOptions::default() };
+    let run = program.test_run(options).expect("the kernel runs it");
+    out.truncate(run.data_size_out as usize);
+    let counted: Vec<_> =
+        decap.reasons().expect("counters can be read").into_iter().filter(|(_, count)| *count > 0).collect();
+    let [(reason, 1)] = counted[..] else { panic!("one packet has one reason: {counted:?}") };
+    (run.return_value, reason, out)
+}
+
+#[test]
+fn the_servers_end_takes_off_what_the_tunnel_put_on() {
+    let mut lab = Lab::new(wanted());
+    for to in [TUNNEL, TUNNEL6, FOUR_IN_SIX, SIX_IN_FOUR] {
+        let frame = tcp(to);
+        let sent = lab.run(&frame.bytes()).frame;
+        let (verdict, reason, got) = unwrapped(&sent);
+        assert_eq!((verdict, reason), (PASS, decap::Reason::Unwrapped), "{to:?}");
+        let mut wanted = Frame { ttl: 63, ..frame }.bytes();
+        wanted[..12].copy_from_slice(&sent[..12]);
+        assert_same(to.0, &got, &wanted);
+    }
+}
+
+#[test]
+fn the_servers_end_tells_the_inner_header_of_congestion() {
+    let mut lab = Lab::new(wanted());
+    for (to, offset) in [(TUNNEL, 14), (SIX_IN_FOUR, 14)] {
+        let sender = Frame { tos: 2, ..tcp(to) };
+        let mut sent = lab.run(&sender.bytes()).frame;
+        sent[offset + 1] |= 3;
+        let got = unwrapped(&sent).2;
+        let mut wanted = Frame { ttl: 63, tos: 3, ..sender }.bytes();
+        wanted[..12].copy_from_slice(&sent[..12]);
+        assert_same(to.0, &got, &wanted);
+    }
+    let mut sent = lab.run(&tcp(TUNNEL).bytes()).frame;
+    sent[15] |= 3;
+    assert_eq!(unwrapped(&sent).2[15], 0, "a sender that knows no ECN is told nothing");
+}
+
+#[test]
+fn the_servers_end_listens_to_nobody_else() {
+    let mut lab = Lab::new(wanted());
+    let wrapped = lab.run(&tcp(TUNNEL).bytes()).frame;
+    let mut stranger = wrapped.clone();
+    stranger[29] = 2;
+    let mut fragment = wrapped.clone();
+    fragment[20] = 0x20;
+    let cases = [
+        ("not a tunnel's", tcp(DSR).bytes(), PASS, decap::Reason::Other),
+        ("a stranger's", stranger, DROP, decap::Reason::Stranger),
+        ("a fragment", fragment, PASS, decap::Reason::Other),
+        ("torn", wrapped[..50].to_vec(), DROP, decap::Reason::Truncated),
+        ("Ethernet only", wrapped[..14].to_vec(), PASS, decap::Reason::Other),
+    ];
+    for (what, frame, verdict, reason) in cases {
+        let (got, why, _) = unwrapped(&frame);
+        assert_eq!((got, why), (verdict, reason), "{what}");
+    }
 }

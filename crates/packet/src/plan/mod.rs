@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 pub(crate) use self::vip::address;
 pub use self::vip::{Hop, Mac, Protocol, Server, ServerState, Vip, VipKey};
 use crate::Fault;
-use crate::abi::{self, Mode, NO_SERVER, RING_SLOTS};
+use crate::abi::{self, NO_SERVER, RING_SLOTS};
 use maglev::Share;
 use numbers::Numbers;
 use ring::Ring;
@@ -275,14 +275,6 @@ impl Plan {
             self.vips.remove(&key);
             steps.push(Step::RemoveVip(key));
         }
-    }
-}
-
-impl Mode {
-    /// Whether packets of this mode go to servers by our doing.
-    #[must_use]
-    pub fn balances(self) -> bool {
-        self != Self::Local
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::*;
+use crate::abi::Mode;
 use crate::abi::{HashOn, word};
 
 /// Maps and program in few lines: what choose.h does with a word.
