@@ -1,0 +1,161 @@
+//! A listener, live: its gate, its counters, and which pool a server name leads to.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
+
+use transom_config::{self as config, ListenerMode, Name, ServerName};
+
+use crate::{Counter, Gate, Pool};
+
+/// One generation of a listener. What outlives a reload is in its [`ListenerLife`].
+#[derive(Debug)]
+pub struct Listener {
+    /// As it was asked for.
+    pub config: Arc<config::Listener>,
+    life: Arc<ListenerLife>,
+    routes: Routes,
+}
+
+/// What is true of a listener whatever the generation: shared by all of its name.
+#[derive(Debug)]
+pub(crate) struct ListenerLife {
+    gate: Arc<Gate>,
+    counters: ListenerCounters,
+}
+
+/// Moved by the data plane.
+#[derive(Debug)]
+pub struct ListenerCounters {
+    /// Connections accepted.
+    pub connections: Counter,
+    /// Of those, the ones turned away: source lists, a PROXY header that was wrong.
+    pub refused: Counter,
+    /// Times that accepting stopped because a limit was reached.
+    pub limited: Counter,
+    /// Bytes from clients.
+    pub bytes_in: Counter,
+    /// Bytes to clients.
+    pub bytes_out: Counter,
+}
+
+impl ListenerLife {
+    pub(crate) fn new(workers: usize) -> Arc<Self> {
+        let counter = || Counter::new(workers);
+        let counters = ListenerCounters {
+            connections: counter(),
+            refused: counter(),
+            limited: counter(),
+            bytes_in: counter(),
+            bytes_out: counter(),
+        };
+        Arc::new(Self { gate: Gate::new(None), counters })
+    }
+}
+
+impl Listener {
+    /// A generation of a listener; its limit holds from now on.
+    pub(crate) fn new(
+        config: &Arc<config::Listener>,
+        life: Arc<ListenerLife>,
+        pool: impl Fn(&Name) -> Option<Arc<Pool>>,
+    ) -> Arc<Self> {
+        life.gate.set_limit(config.limits.connections);
+        let routes = Routes::new(&config.mode, pool);
+        Arc::new(Self { config: Arc::clone(config), life, routes })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Name {
+        &self.config.name
+    }
+
+    /// Counts its client connections and keeps them under its limit.
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.life.gate
+    }
+
+    /// What it has done since the program first saw it.
+    pub fn counters(&self) -> &ListenerCounters {
+        &self.life.counters
+    }
+
+    /// Where a client goes that asks for this name (lower case, without a final dot). The first route in the file that
+    /// lists the name wins; else, and without a name, the default pool; a tcp listener has only that. `None`:
+    /// `no-sni-match`.
+    pub fn route(&self, server_name: Option<&str>) -> Option<&Arc<Pool>> {
+        self.routes.find(server_name)
+    }
+
+    pub(crate) fn life(&self) -> &Arc<ListenerLife> {
+        &self.life
+    }
+}
+
+/// The hasher of names: they come from the configuration, a client only looks them up.
+type ByName<V> = HashMap<Box<str>, V, BuildHasherDefault<DefaultHasher>>;
+
+/// What the routes of a listener say, in an order that a name is found in as many steps as it has labels, at most.
+#[derive(Debug, Default)]
+struct Routes {
+    /// In the order of the file.
+    pools: Vec<Arc<Pool>>,
+    /// Places in `pools`, the first for each name.
+    exact: ByName<usize>,
+    /// The same for `*.example.com`, as `.example.com`.
+    below: ByName<usize>,
+    /// Dots in the longest key of `below`: no client makes us look further.
+    dots: usize,
+    default: Option<Arc<Pool>>,
+}
+
+impl Routes {
+    fn new(mode: &ListenerMode, pool: impl Fn(&Name) -> Option<Arc<Pool>>) -> Self {
+        let mut routes = Self::default();
+        match mode {
+            ListenerMode::Tcp { pool: name } => routes.default = pool(name),
+            ListenerMode::Passthrough(passthrough) => {
+                routes.default = passthrough.pool.as_ref().and_then(&pool);
+                for route in &passthrough.routes {
+                    if let Some(pool) = pool(&route.pool) {
+                        routes.add(&route.names, pool);
+                    }
+                }
+            }
+        }
+        routes
+    }
+
+    fn add(&mut self, names: &[ServerName], pool: Arc<Pool>) {
+        let place = self.pools.len();
+        self.pools.push(pool);
+        for name in names {
+            match name {
+                ServerName::Exact(name) => self.exact.entry(name.clone()).or_insert(place),
+                ServerName::Below(suffix) => {
+                    self.dots = self.dots.max(dots(suffix));
+                    self.below.entry(suffix.clone()).or_insert(place)
+                }
+            };
+        }
+    }
+
+    fn find(&self, name: Option<&str>) -> Option<&Arc<Pool>> {
+        let Some(name) = name else { return self.default.as_ref() };
+        let exact = self.exact.get(name).copied();
+        let below = suffixes(name).take(self.dots).filter_map(|suffix| self.below.get(suffix).copied());
+        match below.chain(exact).min() {
+            Some(place) => self.pools.get(place),
+            None => self.default.as_ref(),
+        }
+    }
+}
+
+fn dots(name: &str) -> usize {
+    name.bytes().filter(|byte| *byte == b'.').count()
+}
+
+/// Of `a.b.c`: `.c`, `.b.c`. A wildcard stands for one label or more, so a suffix that is the whole name is none.
+fn suffixes(name: &str) -> impl Iterator<Item = &str> {
+    name.bytes().enumerate().rev().filter(|(at, byte)| *byte == b'.' && *at > 0).map(|(at, _)| &name[at..])
+}
