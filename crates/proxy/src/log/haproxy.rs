@@ -1,0 +1,66 @@
+//! HAProxy's tcplog line, for parsers that exist (HAProxy configuration manual, section 8.2.2).
+
+use std::io::Write;
+use std::time::Duration;
+
+use transom_state::Fault;
+
+use super::Record;
+
+/// Appends the line of a finished connection. `date` is `20/Nov/2026:14:02:31.214`.
+pub(crate) fn write(out: &mut Vec<u8>, record: &Record, date: &str, total: Duration) {
+    let none: &str = "<NOSRV>";
+    let listener: &str = &record.listener.config.name;
+    let pool: &str = record.pool.as_ref().map_or(listener, |pool| &pool.config.name);
+    let server: &str = record.server.as_ref().map_or(none, |server| server);
+    let _ = write!(out, "{} [{date}] {listener} {pool}/{server} ", record.client);
+    let _ = write!(out, "{}/{}/{} ", millis(record.queue), millis(record.connect), total.as_millis());
+    let _ = write!(out, "{} {} ", record.bytes_out, termination(record.fault));
+    let load = &record.load_at_end;
+    let _ =
+        write!(out, "{}/{}/{}/{}/{} ", load.process, load.listener, load.pool, load.server, record.retries);
+    let _ = writeln!(out, "0/0");
+}
+
+fn millis(time: Option<Duration>) -> i128 {
+    time.map_or(-1, |time| i128::try_from(time.as_millis()).unwrap_or(i128::MAX))
+}
+
+/// The two letters of HAProxy's session state at disconnection (section 8.5): who ended it, and in which phase.
+fn termination(fault: Option<Fault>) -> &'static str {
+    let Some(fault) = fault else { return "--" };
+    match fault {
+        Fault::ClientClosed => "CD",
+        Fault::ClientTimeout => "cD",
+        Fault::ServerReset | Fault::ServerClosedMidBody => "SD",
+        Fault::ServerResponseTimeout => "sD",
+        Fault::QueueTimeout => "sQ",
+        Fault::PoolFull
+        | Fault::PoolEmpty
+        | Fault::ServerRefused
+        | Fault::ServerUnreachable
+        | Fault::ServerDns => "SC",
+        Fault::ServerConnectTimeout => "sC",
+        Fault::OutOfPorts | Fault::OutOfFiles => "RC",
+        Fault::AdminDrained | Fault::ReloadCut => "KD",
+        _ => "PR",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_ended_it_and_when_is_told_in_two_letters() {
+        for (fault, letters) in [
+            (None, "--"),
+            (Some(Fault::ClientClosed), "CD"),
+            (Some(Fault::ServerConnectTimeout), "sC"),
+            (Some(Fault::QueueTimeout), "sQ"),
+            (Some(Fault::NoSniMatch), "PR"),
+        ] {
+            assert_eq!(termination(fault), letters, "{fault:?}");
+        }
+    }
+}
