@@ -4,12 +4,20 @@
 //! `transom_state` (live). Converting is the only validation. This crate does no I/O and reads no clock: the text of
 //! the file, of its includes and of the files it names comes in as arguments.
 
+mod check;
+mod file;
 mod health;
 mod listener;
+mod load;
+mod model;
 mod place;
 mod pool;
 mod process;
+mod report;
+mod source;
 mod stick;
+mod text;
+mod words;
 
 use std::sync::Arc;
 
@@ -17,6 +25,7 @@ pub use health::{Expect, HealthCheck, Probe, Verify};
 pub use listener::{
     Listener, ListenerLimits, ListenerMode, NotTls, Passthrough, PlainHttp, ServerName, SniRoute, Sources,
 };
+pub use load::{FILE_BYTES_MAX, FILES_MAX, Files, Loaded, Options, load, load_bytes, load_text};
 pub use place::Place;
 pub use pool::{
     Address, Balance, OnDown, Passive, Pool, ProxyProtocol, Queue, Retry, Server, Source, StartState, Stick,
@@ -25,6 +34,8 @@ pub use pool::{
 pub use process::{
     AccessFormat, AccessLog, Admin, Level, Limits, Log, LogSink, PasswordHash, Process, Role, User,
 };
+pub use report::{Code, FAULTS_MAX, Fault, Location, Report, Severity};
+pub use source::SourceFile;
 pub use stick::StickTable;
 
 /// A name given in the file: of a listener, pool, server, table, zone. Cheap to clone.

@@ -16,3 +16,13 @@ pub struct StickTable {
     /// Where it was written.
     pub place: Place,
 }
+
+impl StickTable {
+    /// Bytes of memory that one entry takes, all told.
+    pub const ENTRY_BYTES: u64 = 40;
+
+    /// Bytes of memory that the table takes when it is full.
+    pub fn memory_bytes(&self) -> u64 {
+        u64::from(self.size) * Self::ENTRY_BYTES
+    }
+}
