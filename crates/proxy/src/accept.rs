@@ -118,7 +118,7 @@ async fn accept(worker: &'static Worker, door: Rc<Door>) {
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                 let listener = Arc::clone(&door.listener.borrow());
                 listener.counters().connections.add(worker.index, 1);
-                let record = Record::new(worker.id(), runtime().now(), peer, listener);
+                let record = Box::new(Record::new(worker.id(), runtime().now(), peer, listener));
                 runtime().spawn(l4::serve(worker, record, client, passes));
             }
             Err(Errno::AGAIN) => runtime().reactor().not_ready(door.socket.as_fd(), Ready::READ),

@@ -11,7 +11,8 @@ use transom_config::{AccessFormat, Name};
 use transom_state::{Current, Fault, Gate};
 
 use crate::accept::Door;
-use crate::log::{AccessLog, Record, Sender};
+use crate::l4::Relayed;
+use crate::log::{AccessLog, Ending, Load, Record, Sender};
 use crate::runtime::{Runtime, runtime};
 
 /// What belongs to one worker thread. Lives as long as the process.
@@ -97,20 +98,24 @@ impl Worker {
     }
 
     /// The end of a connection: counters and its line.
-    pub(crate) fn finish(&self, record: &mut Record) {
-        record.load_at_end.process = self.current.load().totals.gate().used();
-        record.load_at_end.listener = record.listener.gate().used();
-        record.load_at_end.pool = record
-            .pool
-            .as_ref()
-            .map_or(0, |pool| pool.servers().iter().map(|server| server.connections()).sum());
-        if let Some(fault) = record.fault {
+    pub(crate) fn finish(&self, record: &Record, relayed: &Relayed) {
+        if let Some(fault) = relayed.fault {
             self.count(fault);
         }
-        if record.kind() == "refused" {
+        if record.pool.is_none() {
             record.listener.counters().refused.add(self.index, 1);
         }
-        self.log.write(record, runtime().now());
+        let load = Load {
+            process: self.current.load().totals.gate().used(),
+            listener: record.listener.gate().used(),
+            pool: record
+                .pool
+                .as_ref()
+                .map_or(0, |pool| pool.servers().iter().map(|server| server.connections()).sum()),
+            server: relayed.server_connections,
+        };
+        let Relayed { bytes_up: bytes_in, bytes_down: bytes_out, fault, .. } = *relayed;
+        self.log.write(record, &Ending { at: runtime().now(), bytes_in, bytes_out, fault, load });
     }
 
     /// A random number (SplitMix64; Steele, Lea, Flood 2014): good enough to spread load, not for secrets.

@@ -36,14 +36,14 @@ pub(super) async fn reach(
     loop {
         let avoid: &[usize] = if pool.config.retry.other_server { &tried } else { &[] };
         let lease = take_lease(worker, client, record, pool, avoid).await?;
-        record.server = Some(lease.server().name().clone());
+        record.server = u32::try_from(lease.index()).ok();
         if tried.last() == Some(&lease.index()) {
             sleep(SAME_SERVER_PAUSE).await.map_err(|_| Fault::AdminDrained)?;
         }
         let fault = match connect(worker, pool, &lease).await {
             Ok(socket) => {
                 let now = runtime().now();
-                record.connect = Some(now.duration_since(begun));
+                record.connect = Some(now.duration_since(begun).into());
                 if let Some(transition) = lease.connected(&ask(worker, record, &tried, now)) {
                     log::info!("{transition}");
                 }
@@ -84,7 +84,7 @@ async fn take_lease(
             let begun = runtime().now();
             let outcome =
                 wait_in_queue(worker, client, record, ticket, tried, pool.config.queue.timeout).await;
-            record.queue = Some(runtime().now().duration_since(begun));
+            record.queue = Some(runtime().now().duration_since(begun).into());
             outcome
         }
     }

@@ -18,26 +18,28 @@ use crate::socket::Socket;
 use crate::worker::Worker;
 use relay::Relay;
 
+pub(crate) use relay::Relayed;
+
 /// Serves one client connection from its first byte to its last. `passes` count it while it lives.
-pub(crate) async fn serve(worker: &'static Worker, mut record: Record, client: Socket, passes: [Pass; 2]) {
-    // Boxed: what opening needs is freed before the long life of the relay begins.
-    let opened = Box::pin(open(worker, &mut record, client)).await;
-    record.fault = match opened {
-        Ok(relay) => {
-            let relayed = relay.await;
-            record.bytes_in += relayed.bytes_up;
-            record.bytes_out += relayed.bytes_down;
-            record.load_at_end.server = relayed.server_connections;
-            relayed.fault
-        }
-        Err(fault) => Some(fault),
+///
+/// What opening needs is boxed and freed before the long life of the relay begins: an idle connection is a small future,
+/// its record and its relay.
+pub(crate) async fn serve(
+    worker: &'static Worker,
+    mut record: Box<Record>,
+    client: Socket,
+    passes: [Pass; 2],
+) {
+    let relayed = match Box::pin(open(worker, &mut record, client)).await {
+        Ok(relay) => relay.await,
+        Err(fault) => Relayed::nothing(fault),
     };
-    worker.finish(&mut record);
+    worker.finish(&record, &relayed);
     drop(passes);
 }
 
 /// Everything until bytes flow: who is it, where does it want to go, which server takes it.
-async fn open(worker: &'static Worker, record: &mut Record, client: Socket) -> Result<Relay, Fault> {
+async fn open(worker: &'static Worker, record: &mut Record, client: Socket) -> Result<Box<Relay>, Fault> {
     let listener = Arc::clone(&record.listener);
     let mut bytes = Vec::new();
     let mut received = None;
@@ -52,7 +54,7 @@ async fn open(worker: &'static Worker, record: &mut Record, client: Socket) -> R
     let pool = choose_pool(&client, record, &mut bytes).await?;
     record.pool = Some(Arc::clone(&pool));
     if runtime().now() > record.started {
-        record.inspect = Some(runtime().now().duration_since(record.started));
+        record.inspect = Some(runtime().now().duration_since(record.started).into());
     }
     let reached = connect::reach(worker, &client, record, &pool).await?;
     let mut first = preface::to_server(pool.config.proxy_protocol, received, record.client, &client);
@@ -62,7 +64,7 @@ async fn open(worker: &'static Worker, record: &mut Record, client: Socket) -> R
         runtime().deadline(pool.config.timeouts.connect);
         reached.socket.write_all(&first).await.map_err(server_stopped)?;
     }
-    Ok(Relay::new(worker, listener, client, reached, sent))
+    Ok(Box::new(Relay::new(worker, listener, client, reached, sent)))
 }
 
 async fn choose_pool(client: &Socket, record: &mut Record, bytes: &mut Vec<u8>) -> Result<Arc<Pool>, Fault> {
@@ -88,5 +90,21 @@ fn server_stopped(stop: Stop) -> Fault {
         Stop::Expired => Fault::ServerResponseTimeout,
         Stop::Cut => Fault::AdminDrained,
         Stop::Io(_) => Fault::ServerReset,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_output<A, B, C, D, F>(_: impl Fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// What an idle connection costs beside its task and its two readiness slots.
+    #[test]
+    fn an_idle_connection_is_a_small_parked_future() {
+        let bytes = size_of_output(serve) + size_of::<Record>() + size_of::<Relay>();
+        assert!(bytes <= 440, "a relayed connection takes {bytes} bytes");
     }
 }

@@ -59,6 +59,13 @@ pub(crate) struct Relayed {
     pub(crate) fault: Option<Fault>,
 }
 
+impl Relayed {
+    /// It never came to relaying, for this reason.
+    pub(crate) fn nothing(fault: Fault) -> Self {
+        Self { bytes_up: 0, bytes_down: 0, server_connections: 0, fault: Some(fault) }
+    }
+}
+
 impl Relay {
     /// Begins to relay to a server that was sent `sent` bytes of the client's already.
     pub(crate) fn new(

@@ -5,25 +5,30 @@ use std::time::Duration;
 
 use transom_state::Fault;
 
-use super::Record;
+use super::record::{Ending, Record, Span};
 
 /// Appends the line of a finished connection. `date` is `20/Nov/2026:14:02:31.214`.
-pub(crate) fn write(out: &mut Vec<u8>, record: &Record, date: &str, total: Duration) {
-    let none: &str = "<NOSRV>";
+pub(crate) fn write(out: &mut Vec<u8>, record: &Record, ending: &Ending, date: &str) {
     let listener: &str = &record.listener.config.name;
     let pool: &str = record.pool.as_ref().map_or(listener, |pool| &pool.config.name);
-    let server: &str = record.server.as_ref().map_or(none, |server| server);
+    let server: &str = record.server().map_or("<NOSRV>", |server| server);
     let _ = write!(out, "{} [{date}] {listener} {pool}/{server} ", record.client);
-    let _ = write!(out, "{}/{}/{} ", millis(record.queue), millis(record.connect), total.as_millis());
-    let _ = write!(out, "{} {} ", record.bytes_out, termination(record.fault));
-    let load = &record.load_at_end;
+    let _ = write!(
+        out,
+        "{}/{}/{} ",
+        millis(record.queue),
+        millis(record.connect),
+        ending.at.duration_since(record.started).as_millis()
+    );
+    let _ = write!(out, "{} {} ", ending.bytes_out, termination(ending.fault));
+    let load = &ending.load;
     let _ =
         write!(out, "{}/{}/{}/{}/{} ", load.process, load.listener, load.pool, load.server, record.retries);
     let _ = writeln!(out, "0/0");
 }
 
-fn millis(time: Option<Duration>) -> i128 {
-    time.map_or(-1, |time| i128::try_from(time.as_millis()).unwrap_or(i128::MAX))
+fn millis(span: Option<Span>) -> i64 {
+    span.map_or(-1, |span| i64::try_from(Duration::from(span).as_millis()).unwrap_or(i64::MAX))
 }
 
 /// The two letters of HAProxy's session state at disconnection (section 8.5): who ended it, and in which phase.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use transom_state::Fault;
 
-use super::Record;
+use super::record::{Ending, Record};
 
 /// Appends the line of a finished connection.
-pub(crate) fn write(out: &mut Vec<u8>, record: &Record, stamp: &str, total: Duration) {
+pub(crate) fn write(out: &mut Vec<u8>, record: &Record, ending: &Ending, stamp: &str) {
     out.extend_from_slice(b"{\"ts\":\"");
     out.extend_from_slice(stamp.as_bytes());
     let _ = write!(out, "\",\"id\":\"{:016x}\",\"kind\":\"{}\"", record.id, record.kind());
@@ -17,26 +17,26 @@ pub(crate) fn write(out: &mut Vec<u8>, record: &Record, stamp: &str, total: Dura
     if let Some(pool) = &record.pool {
         string(out, "pool", &pool.config.name);
     }
-    if let Some(server) = &record.server {
+    if let Some(server) = record.server() {
         string(out, "server", server);
     }
     if let Some(name) = &record.server_name {
         string(out, "sni", name);
     }
-    let _ = write!(out, ",\"bytes_in\":{},\"bytes_out\":{}", record.bytes_in, record.bytes_out);
+    let _ = write!(out, ",\"bytes_in\":{},\"bytes_out\":{}", ending.bytes_in, ending.bytes_out);
     if record.retries > 0 {
         let _ = write!(out, ",\"retries\":{}", record.retries);
     }
-    if let Some(fault) = record.fault {
+    if let Some(fault) = ending.fault {
         write_fault(out, fault);
     }
     out.extend_from_slice(b",\"ms\":{");
     for (phase, time) in [("inspect", record.inspect), ("queue", record.queue), ("connect", record.connect)] {
         if let Some(time) = time {
-            let _ = write!(out, "\"{phase}\":{},", Millis(time));
+            let _ = write!(out, "\"{phase}\":{},", Millis(time.into()));
         }
     }
-    let _ = write!(out, "\"total\":{}}}}}", Millis(total));
+    let _ = write!(out, "\"total\":{}}}}}", Millis(ending.at.duration_since(record.started)));
     out.push(b'\n');
 }
 

@@ -7,14 +7,13 @@ mod stamp;
 mod writer;
 
 use std::cell::RefCell;
-use std::time::Instant;
 
 use transom_config::AccessFormat;
 
 use crate::runtime::runtime;
 use stamp::Stamp;
 
-pub(crate) use record::Record;
+pub(crate) use record::{Ending, Load, Record};
 pub(crate) use writer::{Sender, Writer};
 
 /// Bytes of lines gathered before they are handed to the writing thread, at the latest an eighth of a second later.
@@ -39,17 +38,16 @@ impl AccessLog {
         *self.sender.borrow_mut() = sink;
     }
 
-    /// Adds the line of a connection that ended at `now`.
-    pub(crate) fn write(&self, record: &Record, now: Instant) {
+    /// Adds the line of a connection.
+    pub(crate) fn write(&self, record: &Record, ending: &Ending) {
         let sender = self.sender.borrow();
         let Some((_, format)) = *sender else { return };
         let mut lines = self.lines.borrow_mut();
         let mut stamp = self.stamp.borrow_mut();
         let wall = runtime().clock().wall(record.started);
-        let total = now.duration_since(record.started);
         match format {
-            AccessFormat::Json => json::write(&mut lines, record, stamp.rfc3339(wall), total),
-            AccessFormat::Haproxy => haproxy::write(&mut lines, record, stamp.haproxy(wall), total),
+            AccessFormat::Json => json::write(&mut lines, record, ending, stamp.rfc3339(wall)),
+            AccessFormat::Haproxy => haproxy::write(&mut lines, record, ending, stamp.haproxy(wall)),
         }
         let full = lines.len() >= BATCH_BYTES;
         drop((lines, sender));
