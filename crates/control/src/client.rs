@@ -106,9 +106,14 @@ impl Client {
         let mut stream = UnixStream::connect(&self.socket)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        stream.write_all(&[head, body].concat())?;
+        // A program that refuses early may hang up before it has read everything: its answer counts nevertheless.
+        let written = stream.write_all(&[head, body].concat());
         let mut answer = Vec::new();
-        stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
+        let read = stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer);
+        if answer.is_empty() {
+            written?;
+            read?;
+        }
         Ok(answer)
     }
 }

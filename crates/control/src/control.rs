@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use tokio::runtime::Runtime;
+use parking_lot::Mutex;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 use transom_config::Name;
 use transom_state::Current;
 
-use crate::admin::{Admin, AdminSocket};
+use crate::admin::{Accepting, Admin, AdminSocket};
 use crate::chance::Chance;
 use crate::check::Runner;
 use crate::resolve::{Names, Resolve, System};
@@ -60,6 +61,7 @@ pub struct ReloadOutcome {
 pub struct Control {
     shared: Arc<Shared>,
     signals: Arc<Signals>,
+    doors: Doors,
     thread: JoinHandle<()>,
 }
 
@@ -91,12 +93,8 @@ impl Control {
         let mut key = [0; 16];
         getrandom::fill(&mut key)?;
         let admin = Arc::new(Admin::new(Arc::clone(&shared), key));
-        {
-            let _inside = runtime.enter();
-            for socket in sockets {
-                drop(socket.listen(Arc::clone(&admin))?);
-            }
-        }
+        let doors = Doors { admin, runtime: runtime.handle().clone(), accepting: Mutex::default() };
+        doors.open(sockets)?;
         let signals = Arc::new(Signals::default());
         let thread = {
             let (shared, signals) = (Arc::clone(&shared), Arc::clone(&signals));
@@ -104,12 +102,20 @@ impl Control {
                 .name("control".into())
                 .spawn(move || run(runtime, &shared, &signals, names))?
         };
-        Ok(Self { shared, signals, thread })
+        Ok(Self { shared, signals, doors, thread })
     }
 
     /// The world was swapped: checks and names follow it.
     pub fn world_changed(&self) {
         self.signals.world_changed.notify_one();
+    }
+
+    /// Listens on these sockets for the admin API instead of those before; connections that exist go on.
+    ///
+    /// # Errors
+    /// One is not a listening socket of its kind; then those before stay.
+    pub fn set_admin(&self, sockets: Vec<AdminSocket>) -> io::Result<()> {
+        self.doors.open(sockets)
     }
 
     /// The program is about to stop: `/ready` says so from now on.
@@ -128,6 +134,31 @@ impl Control {
         if self.thread.join().is_err() {
             log::error!("the control thread had panicked");
         }
+    }
+}
+
+/// The sockets of the admin API and the tasks that accept there.
+struct Doors {
+    admin: Arc<Admin>,
+    runtime: Handle,
+    accepting: Mutex<Vec<Accepting>>,
+}
+
+impl Doors {
+    fn open(&self, sockets: Vec<AdminSocket>) -> io::Result<()> {
+        let _inside = self.runtime.enter();
+        let accepting: Vec<_> = sockets
+            .into_iter()
+            .map(|socket| socket.listen(Arc::clone(&self.admin)))
+            .collect::<Result<_, _>>()?;
+        *self.accepting.lock() = accepting;
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Doors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Doors").field("accepting", &self.accepting).finish_non_exhaustive()
     }
 }
 

@@ -8,6 +8,8 @@ mod chance;
 mod check;
 mod client;
 mod control;
+#[cfg(test)]
+mod fixture;
 pub mod metrics;
 mod resolve;
 mod shared;

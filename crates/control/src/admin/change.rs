@@ -105,6 +105,16 @@ pub(super) fn delete_entry(world: &World, table: &str, key: &str) -> Answer {
     Answer::json(&json!({ "table": &**name, "key": address.to_string(), "deleted": true }))
 }
 
+/// Forgets all entries of a stick table.
+pub(super) fn delete_entries(world: &World, table: &str) -> Answer {
+    let Some(table) = world.stick_table(table) else {
+        return Answer::not_found(format!("there is no stick table {table}"));
+    };
+    let (name, deleted) = (table.name(), table.clear_all());
+    log::info!("admin: all {deleted} entries of stick table {name} were deleted");
+    Answer::json(&json!({ "table": &**name, "deleted": deleted }))
+}
+
 /// Asks the program to read its configuration again, and waits for what comes of it.
 pub(super) async fn reload(shared: &Arc<Shared>) -> Answer {
     let (answer, outcome) = oneshot::channel();

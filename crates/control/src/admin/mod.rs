@@ -34,6 +34,7 @@ use self::server::{Asked, single};
 use crate::shared::Shared;
 
 pub use routes::reference;
+pub(crate) use server::Accepting;
 pub use server::AdminSocket;
 
 /// Answers requests. One for all sockets.
@@ -106,6 +107,7 @@ impl Admin {
             Endpoint::Config => Answer::json(&view::config(&world)),
             Endpoint::ChangeServer => change::server(&world, value(0), value(1), &asked.body, Instant::now()),
             Endpoint::DeleteStickEntry => change::delete_entry(&world, value(0), value(1)),
+            Endpoint::DeleteStickEntries => change::delete_entries(&world, value(0)),
             Endpoint::Reload => change::reload(&self.shared).await,
         }
     }

@@ -23,6 +23,7 @@ pub(super) enum Endpoint {
     Config,
     ChangeServer,
     DeleteStickEntry,
+    DeleteStickEntries,
     Reload,
 }
 
@@ -168,8 +169,8 @@ const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/api/v1/stick-tables/{name}",
         role: Role::Viewer,
-        about: "Entries of a table, sorted by key, a page at a time: `?limit=` (100 unless told, 1000 at most) and \
-                `?after=KEY`, which is `next` of the page before. `next` is `null` on the last page.",
+        about: "Entries of a table in no order, a page at a time: `?limit=` (100 unless told, 1000 at most) and \
+                `?after=`, which is `next` of the page before. `next` is `null` on the last page.",
         example: include_str!("examples/stick-entries.json"),
     },
     Route {
@@ -179,6 +180,14 @@ const ROUTES: &[Route] = &[
         role: Role::Operator,
         about: "Forgets one entry; 404 if there is none.",
         example: include_str!("examples/delete-entry.json"),
+    },
+    Route {
+        endpoint: Endpoint::DeleteStickEntries,
+        method: Method::DELETE,
+        path: "/api/v1/stick-tables/{name}",
+        role: Role::Operator,
+        about: "Forgets all entries of a table. `deleted` says how many they were.",
+        example: include_str!("examples/delete-entries.json"),
     },
     Route {
         endpoint: Endpoint::Faults,

@@ -55,23 +55,33 @@ pub enum AdminSocket {
 }
 
 impl AdminSocket {
-    /// Accepts connections until the task is dropped.
+    /// Accepts connections until what this returns is dropped.
     ///
     /// # Errors
     /// Only before the first one: the descriptor is not a listening socket of its kind.
-    pub(crate) fn listen(self, admin: Arc<Admin>) -> io::Result<tokio::task::JoinHandle<()>> {
+    pub(crate) fn listen(self, admin: Arc<Admin>) -> io::Result<Accepting> {
         match self {
             Self::Unix(fd) => {
                 let listener = std::os::unix::net::UnixListener::from(fd);
                 listener.set_nonblocking(true)?;
-                Ok(tokio::spawn(accept_unix(UnixListener::from_std(listener)?, admin)))
+                Ok(Accepting(tokio::spawn(accept_unix(UnixListener::from_std(listener)?, admin))))
             }
             Self::Tcp { fd, .. } => {
                 let listener = std::net::TcpListener::from(fd);
                 listener.set_nonblocking(true)?;
-                Ok(tokio::spawn(accept_tcp(TcpListener::from_std(listener)?, admin)))
+                Ok(Accepting(tokio::spawn(accept_tcp(TcpListener::from_std(listener)?, admin))))
             }
         }
+    }
+}
+
+/// A socket's accepting; dropping it ends it, not the connections.
+#[derive(Debug)]
+pub(crate) struct Accepting(tokio::task::JoinHandle<()>);
+
+impl Drop for Accepting {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

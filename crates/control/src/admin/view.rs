@@ -175,7 +175,7 @@ fn balance_word(balance: Balance) -> &'static str {
         Balance::RoundRobin => "round-robin",
         Balance::LeastConnections => "least-connections",
         Balance::Random => "random",
-        Balance::HashSource => "hash-source",
+        Balance::HashSource => "hash",
         Balance::First => "first",
     }
 }
