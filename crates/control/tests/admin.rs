@@ -256,18 +256,19 @@ fn guessing_is_slowed_down() {
 fn pages_elsewhere_cannot_ask_for_their_readers() {
     let running = Running::start(WITHOUT_USERS);
     let port = running.address.port();
-    let own = format!("127.0.0.1:{port}");
-    let local = format!("localhost:{port}");
+    let (own, local) = (format!("127.0.0.1:{port}"), format!("localhost:{port}"));
     let (own_page, local_page) = (format!("http://{own}"), format!("http://{local}"));
+    let (own, local) = (own.as_str(), local.as_str());
+    let (own_page, local_page) = (own_page.as_str(), local_page.as_str());
     let table = [
-        ("GET", vec![("Host", &own)], 200),
-        ("GET", vec![("Host", &local)], 200),
+        ("GET", vec![("Host", own)], 200),
+        ("GET", vec![("Host", local)], 200),
         ("GET", vec![("Host", "evil.example")], 421),
         ("GET", vec![("Host", "evil.example:8404")], 421),
-        ("GET", vec![("Host", &own), ("Host", "evil.example")], 421),
-        ("POST", vec![("Host", &own), ("Origin", "http://evil.example")], 403),
-        ("POST", vec![("Host", &own), ("Origin", &local_page)], 403),
-        ("POST", vec![("Host", &own), ("Origin", &own_page)], 405),
+        ("GET", vec![("Host", own), ("Host", "evil.example")], 421),
+        ("POST", vec![("Host", own), ("Origin", "http://evil.example")], 403),
+        ("POST", vec![("Host", own), ("Origin", local_page)], 403),
+        ("POST", vec![("Host", own), ("Origin", own_page)], 405),
     ];
     for (method, headers, want) in table {
         let answer = running.tcp_with_host(method, "/metrics", &headers, "");
