@@ -22,7 +22,7 @@ use crate::transition;
 
 /// How often the world is told the time: slow start, hold times, expiry.
 const TICK: Duration = Duration::from_secs(1);
-/// How long a stop waits for answers that are being written.
+/// How long a stop waits for work that cannot be cut: a password being computed, a file being read.
 const STOP_WITHIN: Duration = Duration::from_secs(1);
 
 /// What the control plane starts from.
@@ -128,7 +128,7 @@ impl Control {
         self.shared.set_listeners(addresses);
     }
 
-    /// Stops, and waits a little for answers that are being written.
+    /// Stops; whatever is being probed, asked or answered ends where it is.
     pub fn stop(self) {
         self.signals.stop.notify_one();
         if self.thread.join().is_err() {

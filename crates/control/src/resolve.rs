@@ -8,7 +8,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
+use hickory_resolver::config::LookupIpStrategy;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -52,19 +54,26 @@ pub struct System;
 impl Resolve for System {
     fn resolve<'a>(&'a self, host: &'a str) -> Resolving<'a> {
         Box::pin(async move {
-            let mut builder = TokioResolver::builder_tokio()
+            let builder = TokioResolver::builder_tokio()
                 .map_err(|error| format!("/etc/resolv.conf cannot be used: {error}"))?;
-            builder.options_mut().cache_size = 0;
-            let resolver = builder.build().map_err(|error| error.to_string())?;
-            let asked = std::time::Instant::now();
-            let found = resolver.lookup_ip(host).await.map_err(|error| error.to_string())?;
-            let addresses: Vec<_> = found.iter().collect();
-            if addresses.is_empty() {
-                return Err("the name has no address".to_owned());
-            }
-            Ok(Answer { addresses, ttl: found.valid_until().saturating_duration_since(asked) })
+            ask(builder, host).await
         })
     }
+}
+
+async fn ask(mut builder: ResolverBuilder<TokioRuntimeProvider>, host: &str) -> Result<Answer, String> {
+    let options = builder.options_mut();
+    options.cache_size = 0;
+    // IPv4 first: machines without a way to IPv6 are common, those without one to IPv4 are not.
+    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    let resolver = builder.build().map_err(|error| error.to_string())?;
+    let asked = std::time::Instant::now();
+    let found = resolver.lookup_ip(host).await.map_err(|error| error.to_string())?;
+    let addresses: Vec<_> = found.iter().collect();
+    if addresses.is_empty() {
+        return Err("the name has no address".to_owned());
+    }
+    Ok(Answer { addresses, ttl: found.valid_until().saturating_duration_since(asked) })
 }
 
 /// The names of the world in force, each kept fresh by a task. Dropping it ends them.

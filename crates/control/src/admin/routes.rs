@@ -202,7 +202,7 @@ const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/api/v1/config",
         role: Role::Viewer,
-        about: "The configuration in force with every default, as TOML in `toml`. Password hashes are blanked.",
+        about: "The configuration in force with every default, as TOML in `toml`, without password hashes.",
         example: include_str!("examples/config.json"),
     },
     Route {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use transom_config::{Balance, ListenerMode, PasswordHash, Role};
+use transom_config::{Balance, ListenerMode, Role};
 use transom_state::{Condition, Fault, LastProbe, Listener, Pool, Server, StickTable, World};
 
 use crate::shared::Shared;
@@ -141,15 +141,8 @@ pub(super) fn faults(world: &World) -> Value {
 
 /// `GET /api/v1/config`: what is in force, without secrets.
 pub(super) fn config(world: &World) -> Value {
-    let mut shown = transom_config::Config::clone(&world.config);
-    for user in &mut shown.admin.users {
-        user.password_hash = PasswordHash(HIDDEN.to_owned());
-    }
-    json!({ "generation": world.generation, "toml": format!("{shown:#?}") })
+    json!({ "generation": world.generation, "toml": transom_config::expanded_for_viewers(&world.config) })
 }
-
-/// In place of a password hash.
-const HIDDEN: &str = "(hidden)";
 
 fn pools_of(mode: &ListenerMode) -> Vec<&str> {
     let mut pools: Vec<&str> = match mode {

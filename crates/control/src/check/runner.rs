@@ -69,7 +69,8 @@ impl Runner {
                     source: pool.config.source.clone(),
                 };
                 let running = match self.tasks.remove(&key) {
-                    Some(running) if *running.asks == asks => running,
+                    // A task that once looked for its server in vain has ended.
+                    Some(running) if *running.asks == asks && !running.task.is_finished() => running,
                     _ => self.begin(key.clone(), asks, &trusted),
                 };
                 running.trusted.store(Arc::clone(&trusted));

@@ -130,3 +130,62 @@ async fn the_system_knows_itself() {
     let answer = System.resolve("localhost").await.unwrap();
     assert!(answer.addresses.iter().all(IpAddr::is_loopback), "{answer:?}");
 }
+
+/// A name server for `a.test` and `six.test`; other names do not exist. Counts questions.
+async fn name_server() -> (u16, Arc<Mutex<usize>>) {
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (port, count) = (socket.local_addr().unwrap().port(), Arc::new(Mutex::new(0)));
+    let counted = Arc::clone(&count);
+    tokio::spawn(async move {
+        let mut question = [0; 512];
+        while let Ok((len, client)) = socket.recv_from(&mut question).await {
+            *counted.lock() += 1;
+            drop(socket.send_to(&reply(&question[..len]), client).await);
+        }
+    });
+    (port, count)
+}
+
+/// RFC 1035 section 4: the question again, and one record with a time to live of 300 s.
+fn reply(question: &[u8]) -> Vec<u8> {
+    let end = 12 + question[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
+    let (name, kind) = (&question[12..end - 4], question[end - 3]);
+    let data: Option<&[u8]> = match (name, kind) {
+        (b"\x01a\x04test\0", 1) => Some(&[192, 0, 2, 7]),
+        (b"\x03six\x04test\0", 28) => Some(&[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 6]),
+        _ => None,
+    };
+    let known = name == b"\x01a\x04test\0" || name == b"\x03six\x04test\0";
+    let (code, count) = (if known { 0 } else { 3 }, u8::from(data.is_some()));
+    let mut reply = question[..2].to_vec();
+    reply.extend([0x81, 0x80 | code, 0, 1, 0, count, 0, 0, 0, 0]);
+    reply.extend(&question[12..end]);
+    if let Some(data) = data {
+        reply.extend([0xc0, 12, 0, kind, 0, 1, 0, 0, 1, 44, 0, data.len() as u8]);
+        reply.extend(data);
+    }
+    reply
+}
+
+#[tokio::test]
+async fn answers_of_name_servers_hold_as_long_as_they_say() {
+    use hickory_resolver::config::{NameServerConfig, ResolverConfig};
+
+    let (port, questions) = name_server().await;
+    let builder = || {
+        let mut server = NameServerConfig::udp(IpAddr::from([127, 0, 0, 1]));
+        server.connections[0].port = port;
+        let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+    };
+    let table = [("a.test", "192.0.2.7"), ("six.test", "2001:db8::6")];
+    for (host, want) in table {
+        let answer = ask(builder(), host).await.unwrap();
+        assert_eq!(answer.addresses, [want.parse::<IpAddr>().unwrap()], "{host}");
+        assert!((298.0..=301.0).contains(&answer.ttl.as_secs_f64()), "{host}: {:?}", answer.ttl);
+    }
+    assert!(ask(builder(), "no.test").await.is_err());
+    let before = *questions.lock();
+    ask(builder(), "a.test").await.unwrap();
+    assert!(*questions.lock() > before, "nothing is answered from memory");
+}
