@@ -86,6 +86,12 @@ pub struct DownWatch {
 }
 
 impl DownWatch {
+    /// The time that was watched for is over already.
+    pub(crate) fn past(mut self) -> Self {
+        self.seen = self.seen.wrapping_sub(1);
+        self
+    }
+
     /// Ready once the server went out.
     pub fn poll_down(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_down() {

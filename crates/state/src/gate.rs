@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
-use crate::line::Line;
+use crate::line::{Line, Turn};
 
 /// No limit, as stored.
 const OPEN: u32 = u32::MAX;
@@ -14,7 +14,7 @@ const OPEN: u32 = u32::MAX;
 /// Counts who is inside and keeps the number at or under a limit.
 ///
 /// Entering and leaving are one atomic operation each while nobody waits. When one leaves, one of those who wait is
-/// woken, whichever thread it runs on.
+/// woken, whichever thread it runs on; [`Gate::try_enter`] may still be faster.
 #[derive(Debug)]
 pub struct Gate {
     /// Holders of a [`Pass`].
@@ -67,7 +67,7 @@ impl Gate {
     /// Calls the next in line if there is room.
     fn hand_on(&self) {
         if self.line.len() > 0 && self.used.load(Ordering::SeqCst) < self.limit.load(Ordering::SeqCst) {
-            self.line.call(None);
+            self.line.call_open();
         }
     }
 }
@@ -98,25 +98,18 @@ impl Future for Enter {
     type Output = Pass;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Pass> {
-        let Some(number) = self.number.or_else(|| self.join()) else {
-            return self.gate.try_enter().map_or(Poll::Pending, Poll::Ready);
-        };
-        if !self.gate.line.stand(number, None, cx.waker()).may_try() {
+        let gate = Arc::clone(&self.gate);
+        let number = *self.number.get_or_insert_with(|| gate.line.join());
+        if gate.line.stand(number, None, cx.waker()) == Turn::Wait {
             return Poll::Pending;
         }
-        let Some(pass) = self.gate.try_enter() else { return Poll::Pending };
+        let Some(pass) = gate.try_enter() else { return Poll::Pending };
         self.give_up();
         Poll::Ready(pass)
     }
 }
 
 impl Enter {
-    /// The line before a gate is as long as there are tasks that accept connections.
-    fn join(&mut self) -> Option<u64> {
-        self.number = self.gate.line.join(usize::MAX);
-        self.number
-    }
-
     /// Steps out of the line. Whoever stood behind may have been kept from trying by this one standing before it, so
     /// the chance is handed on in any case.
     fn give_up(&mut self) {

@@ -159,3 +159,110 @@ fn dots(name: &str) -> usize {
 fn suffixes(name: &str) -> impl Iterator<Item = &str> {
     name.bytes().enumerate().rev().filter(|(at, byte)| *byte == b'.' && *at > 0).map(|(at, _)| &name[at..])
 }
+
+#[cfg(test)]
+mod tests {
+    use transom_config::Balance;
+
+    use super::*;
+    use crate::World;
+    use crate::fixture::{Chance, config, listener, passthrough, pool, seeds, servers, start, world};
+
+    /// A world with a listener of these routes to pools of these names.
+    fn routed(routes: &[(&[&str], &str)], default: Option<&str>) -> World {
+        let names: Vec<_> = routes.iter().map(|(_, pool)| *pool).chain(default).collect();
+        let named =
+            |name: &&str| config::Pool { name: (*name).into(), ..pool(Balance::First, servers(&["a"])) };
+        let mut config = config(names.iter().map(named).collect(), vec![]);
+        config.listeners = vec![Arc::new(listener(passthrough(routes, default)))];
+        world(config, start())
+    }
+
+    fn route<'w>(world: &'w World, name: &str) -> Option<&'w str> {
+        let name = Some(name).filter(|name| !name.is_empty());
+        world.listeners()[0].route(name).map(|pool| &**pool.name())
+    }
+
+    #[test]
+    fn names_lead_to_pools() {
+        let world = routed(
+            &[
+                (&["exchange.dyb.test", "autodiscover.dyb.test"], "exchange"),
+                (&["*.dyb.test"], "web"),
+                (&["late.dyb.test"], "late"),
+                (&["*.eu.other.test", "other.test"], "other"),
+            ],
+            Some("rest"),
+        );
+        let table = [
+            ("exchange.dyb.test", "exchange"),
+            ("autodiscover.dyb.test", "exchange"),
+            ("www.dyb.test", "web"),
+            ("a.b.c.dyb.test", "web"),
+            ("late.dyb.test", "web"),
+            ("dyb.test", "rest"),
+            ("notdyb.test", "rest"),
+            ("x.eu.other.test", "other"),
+            ("eu.other.test", "rest"),
+            ("other.test", "other"),
+            ("test", "rest"),
+            (".dyb.test", "rest"),
+            ("..dyb.test", "web"),
+            ("...", "rest"),
+            ("", "rest"),
+        ];
+        for (name, pool) in table {
+            assert_eq!(route(&world, name), Some(pool), "{name}");
+        }
+    }
+
+    #[test]
+    fn without_a_default_an_unlisted_name_has_no_pool() {
+        let world = routed(&[(&["a.test"], "a")], None);
+        assert_eq!(
+            (route(&world, "a.test"), route(&world, "b.test"), route(&world, "")),
+            (Some("a"), None, None)
+        );
+    }
+
+    #[test]
+    fn a_tcp_listener_knows_one_pool() {
+        let mut config = config(vec![pool(Balance::First, servers(&["a"]))], vec![]);
+        config.listeners = vec![Arc::new(listener(ListenerMode::Tcp { pool: "p".into() }))];
+        let world = world(config, start());
+        assert_eq!((route(&world, ""), route(&world, "any.test")), (Some("p"), Some("p")));
+    }
+
+    /// Whatever the routes, the answer is that of asking them one after the other.
+    #[test]
+    fn finds_what_a_search_from_the_top_finds() {
+        for seed in seeds() {
+            let mut chance = Chance::new(seed);
+            let mut word = |labels: usize| {
+                let label = |_| ["a", "b", "c"][chance.below(3)];
+                (0..labels).map(label).collect::<Vec<_>>().join(".")
+            };
+            let written: Vec<_> = (0..8)
+                .map(|n| if n % 2 == 0 { word(1 + n / 3) } else { format!("*.{}", word(1 + n / 4)) })
+                .collect();
+            let pools: Vec<_> = (0..8).map(|n| format!("p{n}")).collect();
+            let names: Vec<_> = written.iter().map(|name| [name.as_str()]).collect();
+            let routes: Vec<_> =
+                names.iter().zip(&pools).map(|(names, pool)| (&names[..], pool.as_str())).collect();
+            let world = routed(&routes, None);
+            let ListenerMode::Passthrough(passthrough) = &world.config.listeners[0].mode else {
+                unreachable!()
+            };
+            for labels in 1..5 {
+                let name = word(labels);
+                let first =
+                    passthrough.routes.iter().find(|route| route.names.iter().any(|own| own.matches(&name)));
+                assert_eq!(
+                    route(&world, &name),
+                    first.map(|route| &*route.pool),
+                    "SEED={seed} {name} in {written:?}"
+                );
+            }
+        }
+    }
+}

@@ -5,16 +5,16 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use transom_config::{self as config, Name};
 
 use crate::line::Line;
 use crate::queue::Ticket;
-use crate::roster::{Attempt, Roster};
+use crate::roster::Roster;
 use crate::server::Life;
 use crate::stick::{Names, StickTable};
-use crate::{Counter, Fault, Server, Transition};
+use crate::{Blame, Counter, Fault, Server, Transition};
 
 /// One generation of a pool. What outlives a reload is in its [`PoolLife`] and in its servers.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ pub(crate) struct PoolLife {
     pub(crate) version: AtomicU64,
     /// Clients that wait for a server with room.
     pub(crate) line: Line,
+    /// The latest generation: clients that wait are served by it, whichever they came to.
+    latest: Mutex<Weak<Pool>>,
     /// Where round-robin stands.
     cursor: AtomicUsize,
     counters: PoolCounters,
@@ -107,6 +109,7 @@ impl PoolLife {
         Arc::new(Self {
             version: AtomicU64::new(1),
             line: Line::default(),
+            latest: Mutex::default(),
             cursor: AtomicUsize::new(0),
             counters: PoolCounters {
                 chosen: counter(),
@@ -149,7 +152,14 @@ impl Pool {
             }
         });
         pool.refresh(now);
+        *pool.life.latest.lock() = Arc::downgrade(&pool);
+        pool.life.line.call_all();
         pool
+    }
+
+    /// The latest generation of this pool; itself, if it was the last to be configured.
+    pub(crate) fn latest(self: &Arc<Self>) -> Arc<Self> {
+        self.life.latest.lock().upgrade().unwrap_or_else(|| Arc::clone(self))
     }
 
     /// Its name.
@@ -179,17 +189,19 @@ impl Pool {
 
     /// Whether any server would take a new client, full ones included: else `pool-empty`, and `/ready` says so.
     pub fn is_usable(&self) -> bool {
-        self.roster.load().servers().any(|index| self.servers[index].takes_clients())
+        self.roster.load().is_usable(&self.servers)
     }
 
     /// The server for a client: the one it sticks to, else one that the pool's balance names.
     ///
     /// A client that sticks to a server keeps it while it is up or draining, whatever its weight, and waits for it when
-    /// it is at its limit. While clients wait, new ones queue behind them. Takes no lock but one shard of the stick
-    /// table's; allocates nothing.
+    /// it is at its limit. While clients wait, new ones that want the same queue behind them. Takes no lock but one
+    /// shard of the stick table's while nobody waits; allocates nothing.
     pub fn choose(self: &Arc<Self>, ask: &Ask<'_>) -> Choice {
         let stuck_to = self.stuck_to(ask);
-        if self.life.line.len() > 0 && self.try_nothing(ask, stuck_to) == Pick::Full {
+        let others_wait =
+            self.life.line.len() > 0 && self.life.line.has(stuck_to.and_then(|index| self.wish(index)));
+        if others_wait && (stuck_to.is_some() || self.roster(ask.now).is_usable(&self.servers)) {
             return Choice::Full;
         }
         self.attempt(ask, stuck_to)
@@ -201,11 +213,9 @@ impl Pool {
             Pick::Full => Choice::Full,
             Pick::Empty => Choice::Empty,
             Pick::Took(index) => {
-                self.life.counters.chosen.add(ask.worker, 1);
-                if stuck_to.is_some() {
-                    self.life.counters.stuck.add(ask.worker, 1);
-                }
-                let stuck = stuck_to.is_some();
+                let (counters, stuck) = (&self.life.counters, stuck_to.is_some());
+                counters.chosen.add(ask.worker, 1);
+                counters.stuck.add(ask.worker, u64::from(stuck));
                 Choice::Server(Lease { pool: Arc::clone(self), index, stuck })
             }
         }
@@ -214,7 +224,7 @@ impl Pool {
     /// A place in the queue; `None`: it is full (`pool-full`).
     pub fn enqueue(self: &Arc<Self>) -> Option<Ticket> {
         let size = usize::try_from(self.config.queue.size).unwrap_or(usize::MAX);
-        let number = self.life.line.join(size);
+        let number = self.life.line.join_below(size);
         let counters = &self.life.counters;
         let counter = if number.is_some() { &counters.queued } else { &counters.queue_full };
         counter.add_shared(1);
@@ -248,34 +258,35 @@ impl Pool {
         if let Some(index) = stuck_to {
             return if self.servers[index].acquire() { Pick::Took(index) } else { Pick::Full };
         }
-        self.refresh(ask.now);
-        let roster = self.roster.load();
-        let attempt = Attempt::new(&self.servers, ask, &self.life.cursor);
-        match roster.pick(attempt) {
-            Pick::Empty if !ask.tried.is_empty() => {
-                let again = Ask { tried: &[], ..*ask };
-                roster.pick(Attempt::new(&self.servers, &again, &self.life.cursor))
-            }
-            pick => pick,
+        let pick = self.roster(ask.now).pick(&self.servers, ask, &self.life.cursor);
+        if pick != Pick::Empty || !self.is_stale() {
+            return pick;
         }
+        // Another thread is building a roster in which a server may have come up: worth waiting for.
+        drop(self.building.lock());
+        self.roster(ask.now).pick(&self.servers, ask, &self.life.cursor)
     }
 
-    /// What a client that must not overtake those who wait is told: `Full`, or `Empty` if waiting is in vain.
-    fn try_nothing(&self, ask: &Ask<'_>, stuck_to: Option<usize>) -> Pick {
-        if stuck_to.is_some() {
-            return Pick::Full;
+    /// The roster as of now, or nearly.
+    fn roster(&self, now: Instant) -> Guard<Arc<Roster>> {
+        let roster = self.roster.load();
+        if roster.version == self.life.version.load(Ordering::SeqCst) {
+            return roster;
         }
-        self.refresh(ask.now);
-        if self.is_usable() { Pick::Full } else { Pick::Empty }
+        self.refresh(now);
+        self.roster.load()
+    }
+
+    fn is_stale(&self) -> bool {
+        self.roster.load().version != self.life.version.load(Ordering::SeqCst)
     }
 
     /// Builds the roster anew if anything changed since it was built. Whoever finds another at it goes on with the
     /// roster there is: every server is looked at again when it is taken.
     pub(crate) fn refresh(&self, now: Instant) {
-        if self.roster.load().version == self.life.version.load(Ordering::SeqCst) {
-            return;
-        }
-        if let Some(_building) = self.building.try_lock() {
+        if let Some(_building) = self.building.try_lock()
+            && self.is_stale()
+        {
             self.build(now);
         }
     }
@@ -289,32 +300,31 @@ impl Pool {
     /// Once a second: hold times that are over, weights that grow.
     pub(crate) fn tick(&self, now: Instant, changes: &mut Vec<Transition>) {
         changes.extend(self.servers.iter().filter_map(|server| server.tick(now)));
-        let warming = self.roster.load().warming;
         let _building = self.building.lock();
-        if warming || self.roster.load().version != self.life.version.load(Ordering::SeqCst) {
+        if self.roster.load().warming || self.is_stale() {
             self.build(now);
         }
     }
 
     /// A connection on that server ended: whoever waits for its place is called.
     fn freed(&self, index: usize) {
-        let server = &self.servers[index];
-        server.release();
-        let line = &self.life.line;
-        if line.len() == 0 {
-            return;
-        }
-        if let Some(wish) = self.wish(index) {
-            if server.takes_clients() { line.call(Some(wish)) } else { line.call_only(wish) }
+        self.servers[index].release();
+        if self.life.line.len() > 0
+            && let Some(server) = self.wish(index)
+        {
+            self.life.line.offer(server);
         }
     }
 
-    /// One in the queue is done: if there is room still, the next may try.
-    pub(crate) fn hand_on(&self) {
-        let room = || self.servers.iter().any(|server| server.keeps_clients() && server.has_room());
-        if self.life.line.len() > 0 && room() {
-            self.life.line.call(None);
-        }
+    /// Whether a server that clients wait for may have room.
+    pub(crate) fn may_have_room(&self) -> bool {
+        self.is_stale() || self.roster.load().has_room(&self.servers)
+    }
+
+    /// Places in this generation of the servers at `indexes` in another one; those it does not have are left out.
+    pub(crate) fn translate(&self, other: &Self, indexes: &[usize]) -> Vec<usize> {
+        let lives = indexes.iter().filter_map(|index| other.servers.get(*index)).map(|server| &server.life);
+        lives.filter_map(|life| self.servers.iter().position(|own| Arc::ptr_eq(&own.life, life))).collect()
     }
 
     pub(crate) fn line(&self) -> &Line {
@@ -356,6 +366,7 @@ impl Lease {
     pub fn connected(&self, ask: &Ask<'_>) -> Option<Transition> {
         let server = self.server();
         server.counters().connections.add(ask.worker, 1);
+        server.counters().retries.add(ask.worker, u64::from(!ask.tried.is_empty()));
         if let (Some(stick), false) = (&self.pool.stick, self.stuck)
             && let Some(id) = stick.names.id(self.index)
         {
@@ -367,7 +378,7 @@ impl Lease {
     /// The connection could not be established, or the server broke it. Only faults of the server count against it. The
     /// change of condition it makes, if any.
     pub fn failed(&self, fault: Fault, worker: usize, now: Instant) -> Option<Transition> {
-        if fault.blame() != crate::Blame::Server {
+        if fault.blame() != Blame::Server {
             return None;
         }
         self.server().counters().failures.add(worker, 1);
@@ -378,5 +389,176 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.pool.freed(self.index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use transom_config::{Balance, Zones};
+
+    use super::*;
+    use crate::fixture::{
+        ask, check, config, failed, given, lease, live, pool, seconds, server, servers, start, sticky, table,
+        world,
+    };
+    use crate::{AdminState, World};
+
+    /// A world with one sticky pool of servers `a` and `b`, limits as given, entries living a minute.
+    fn stuck(limit: Option<u32>, now: Instant) -> World {
+        let limited = |name| config::Server { connections: limit, ..server(name) };
+        let mut pool = sticky(pool(Balance::RoundRobin, vec![limited("a"), limited("b")]));
+        pool.health_check = Some(check());
+        world(config(vec![pool], vec![table(100, 60)]), now)
+    }
+
+    /// The server a client is given and connects to, and leaves.
+    fn visit(pool: &Arc<Pool>, ask: &Ask<'_>) -> usize {
+        let lease = lease(pool, ask);
+        lease.connected(ask);
+        lease.index()
+    }
+
+    #[test]
+    fn a_client_keeps_its_server_until_its_entry_expires() {
+        let now = start();
+        let world = stuck(None, now);
+        let pool = &world.pools()[0];
+        let own = visit(pool, &ask(1, now));
+        for second in 0..100 {
+            assert_eq!(visit(pool, &ask(1, now + seconds(second))), own);
+        }
+        assert_eq!(pool.counters().stuck.sum(), 100);
+        let later = now + seconds(99 + 61);
+        world.tick(later);
+        assert!(world.stick_tables()[0].is_empty());
+    }
+
+    #[test]
+    fn an_entry_is_written_when_connected_not_when_chosen() {
+        let now = start();
+        let world = stuck(None, now);
+        drop(lease(&world.pools()[0], &ask(1, now)));
+        assert!(world.stick_tables()[0].is_empty());
+    }
+
+    #[test]
+    fn when_its_server_dies_a_client_moves_and_stays_there() {
+        let now = start();
+        let world = stuck(None, now);
+        let pool = &world.pools()[0];
+        let own = visit(pool, &ask(1, now));
+        pool.servers()[own].observe(failed(Fault::ServerRefused), now);
+        let other = visit(pool, &ask(1, now));
+        assert_ne!(other, own);
+        pool.servers()[own].observe(crate::fixture::passed(), now);
+        pool.servers()[own].observe(crate::fixture::passed(), now);
+        assert!((0..9).all(|_| visit(pool, &ask(1, now)) == other));
+    }
+
+    #[test]
+    fn draining_keeps_clients_that_stick_and_takes_no_others() {
+        let now = start();
+        let world = stuck(None, now);
+        let pool = &world.pools()[0];
+        let own = visit(pool, &ask(1, now));
+        pool.servers()[own].set_admin(AdminState::Drain, now);
+        assert_eq!(visit(pool, &ask(1, now)), own);
+        assert!((2..9).all(|number| visit(pool, &ask(number, now)) != own));
+        pool.servers()[own].set_admin(AdminState::Ready, now);
+        pool.servers()[own].set_weight(Some(0), now);
+        assert_eq!(visit(pool, &ask(1, now)), own, "weight 0 is the same to clients that stick");
+        pool.servers()[own].set_admin(AdminState::Maint, now);
+        assert_ne!(visit(pool, &ask(1, now)), own);
+    }
+
+    #[test]
+    fn a_client_waits_for_the_full_server_it_sticks_to() {
+        let now = start();
+        let world = stuck(Some(1), now);
+        let pool = &world.pools()[0];
+        let held = lease(pool, &ask(1, now));
+        held.connected(&ask(1, now));
+        assert!(matches!(pool.choose(&ask(1, now)), Choice::Full));
+        assert_ne!(lease(pool, &ask(2, now)).index(), held.index(), "others go where there is room");
+        let tried = [held.index()];
+        let elsewhere = Ask { tried: &tried, ..ask(1, now) };
+        assert_ne!(
+            lease(pool, &elsewhere).index(),
+            held.index(),
+            "after a failed try even against the table"
+        );
+    }
+
+    #[test]
+    fn strict_zones_hold_for_clients_that_stick() {
+        let now = start();
+        let far = config::Server { zone: Some("there".into()), ..server("far") };
+        let near = config::Server { zone: Some("here".into()), ..server("near") };
+        let mut pool = sticky(pool(Balance::First, vec![far, near]));
+        let here = |pool: &config::Pool| {
+            let config = config(vec![pool.clone()], vec![table(100, 60)]);
+            transom_config::Config { zone: Some("here".into()), ..config }
+        };
+        pool.zones = Zones::Even;
+        let before = world(here(&pool), now);
+        assert_eq!(visit(&before.pools()[0], &ask(1, now)), 0);
+        pool.zones = Zones::Strict;
+        let after = before.next(Arc::new(here(&pool)), now);
+        assert_eq!(visit(&after.pools()[0], &ask(1, now)), 1);
+    }
+
+    #[test]
+    fn leases_count_and_return() {
+        let now = start();
+        let pool = live(pool(Balance::RoundRobin, servers(&["a", "b"])), now);
+        let leases: Vec<_> = (0..5).map(|number| lease(&pool, &ask(number, now))).collect();
+        assert_eq!(pool.servers().iter().map(|server| server.connections()).collect::<Vec<_>>(), [3, 2]);
+        assert_eq!(pool.counters().chosen.sum(), 5);
+        leases[0].connected(&Ask { tried: &[1], ..ask(0, now) });
+        assert_eq!(pool.servers()[0].counters().connections.sum(), 1);
+        assert_eq!(pool.servers()[0].counters().retries.sum(), 1);
+        drop(leases);
+        assert!(pool.servers().iter().all(|server| server.connections() == 0));
+    }
+
+    #[test]
+    fn a_pool_without_servers_is_empty() {
+        let now = start();
+        for balance in [Balance::RoundRobin, Balance::LeastConnections, Balance::Random, Balance::HashSource]
+        {
+            let pool = live(pool(balance, vec![]), now);
+            assert!(matches!(pool.choose(&ask(1, now)), Choice::Empty));
+        }
+    }
+
+    #[test]
+    fn many_threads_choose_while_health_changes() {
+        let now = start();
+        let mut config = pool(Balance::LeastConnections, servers(&["a", "b", "c"]));
+        config.servers.iter_mut().for_each(|server| server.connections = Some(50));
+        let pool = live(config, now);
+        let choosers: Vec<_> = (0..3)
+            .map(|worker| {
+                let pool = Arc::clone(&pool);
+                std::thread::spawn(move || {
+                    for number in 0..3000 {
+                        let lease = lease(&pool, &Ask { worker, ..ask(number, now) });
+                        assert!(lease.server().connections() <= 50);
+                    }
+                })
+            })
+            .collect();
+        for round in 0..300 {
+            let state = if round % 2 == 0 { AdminState::Maint } else { AdminState::Ready };
+            pool.servers()[round % 2].set_admin(state, now);
+        }
+        for chooser in choosers {
+            chooser.join().unwrap();
+        }
+        assert!(pool.servers().iter().all(|server| server.connections() == 0));
+        for server in pool.servers() {
+            server.set_admin(AdminState::Ready, now);
+        }
+        assert_eq!(given(&pool, 300, now).len(), 300);
     }
 }

@@ -5,7 +5,8 @@
 //!    own, or with `zones = "even"`, 1 and 2 are one, as 3 and 4 are; with `"strict"`, 2 and 4 do not exist. A server
 //!    without a zone is not of our zone.
 //!
-//! When every server of a tier was tried for this very connection, the next tier is used for it.
+//! When every server of a tier was tried for this very connection, the next tier is used for it. A client never waits
+//! for a tier that is not the first: whoever waits, waits for the same servers.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -13,9 +14,9 @@ use std::time::Instant;
 
 use transom_config::Zones;
 
+use crate::Server;
 use crate::balance::Plan;
 use crate::pool::{Ask, Pick, Pool};
-use crate::{AdminState, Server};
 
 /// Tiers in the order of preference, none empty.
 #[derive(Debug, Default)]
@@ -48,12 +49,12 @@ impl Roster {
     pub(crate) fn build(pool: &Pool, version: u64, now: Instant) -> Self {
         let mut tiers: [Vec<Member>; 4] = Default::default();
         let mut warming = false;
-        for (index, server) in pool.servers().iter().enumerate() {
+        for (index, server) in pool.servers().iter().enumerate().filter(|(_, server)| server.takes_clients())
+        {
+            let Some(tier) = tier_of(pool, server) else { continue };
             let (weight, warms) = server.weight_now(now);
-            let chosen = weight > 0 && server.admin() == AdminState::Ready && server.takes_clients();
-            let Some(tier) = tier_of(pool, server).filter(|_| chosen) else { continue };
             warming |= warms;
-            tiers[tier].push(Member { index, weight });
+            tiers[tier].push(Member { index, weight: weight.max(1) });
         }
         let built = tiers.into_iter().filter(|members| !members.is_empty()).map(|members| {
             let plan = Plan::build(&pool.config, &members);
@@ -62,22 +63,33 @@ impl Roster {
         Self { version, warming, tiers: built.collect() }
     }
 
-    /// Every server that may be chosen.
-    pub(crate) fn servers(&self) -> impl Iterator<Item = usize> + '_ {
-        self.tiers.iter().flat_map(|tier| tier.members.iter().map(|member| member.index))
+    /// Whether any server takes clients still; it may be full.
+    pub(crate) fn is_usable(&self, servers: &[Arc<Server>]) -> bool {
+        let mut members = self.tiers.iter().flat_map(|tier| &tier.members);
+        members.any(|member| servers[member.index].takes_clients())
     }
 
-    /// Takes a connection on a server of the first tier that has one to try.
-    pub(crate) fn pick(&self, mut attempt: Attempt<'_>) -> Pick {
-        for tier in &self.tiers {
-            if let Some(index) = tier.plan.pick(&tier.members, &mut attempt) {
-                return Pick::Took(index);
-            }
-            if attempt.met_full {
-                return Pick::Full;
+    /// Whether a server that clients wait for has room.
+    pub(crate) fn has_room(&self, servers: &[Arc<Server>]) -> bool {
+        let mut members = self.tiers.first().into_iter().flat_map(|tier| &tier.members);
+        members.any(|member| servers[member.index].takes_clients() && servers[member.index].has_room())
+    }
+
+    /// Takes a connection on a server, one that was not tried if there is one.
+    pub(crate) fn pick(&self, servers: &[Arc<Server>], ask: &Ask<'_>, cursor: &AtomicUsize) -> Pick {
+        let mut attempt = Attempt { servers, ask, cursor, met_full: false };
+        for (at, tier) in self.tiers.iter().enumerate() {
+            match tier.plan.pick(&tier.members, &mut attempt) {
+                Some(index) => return Pick::Took(index),
+                None if attempt.met_full && at == 0 => return Pick::Full,
+                None if attempt.met_full => break,
+                None => {}
             }
         }
-        Pick::Empty
+        if ask.tried.is_empty() {
+            return if attempt.met_full { Pick::Full } else { Pick::Empty };
+        }
+        self.pick(servers, &Ask { tried: &[], ..*ask }, cursor)
     }
 }
 
@@ -91,7 +103,7 @@ fn tier_of(pool: &Pool, server: &Server) -> Option<usize> {
     }
 }
 
-/// One client's try to get a server.
+/// One look at the members of a roster for a client.
 pub(crate) struct Attempt<'a> {
     servers: &'a [Arc<Server>],
     pub(crate) ask: &'a Ask<'a>,
@@ -101,11 +113,7 @@ pub(crate) struct Attempt<'a> {
     met_full: bool,
 }
 
-impl<'a> Attempt<'a> {
-    pub(crate) fn new(servers: &'a [Arc<Server>], ask: &'a Ask<'a>, cursor: &'a AtomicUsize) -> Self {
-        Self { servers, ask, cursor, met_full: false }
-    }
-
+impl Attempt<'_> {
     /// Whether that server is worth trying: it was not tried, takes clients and has room.
     pub(crate) fn may(&mut self, member: &Member) -> bool {
         let server = &self.servers[member.index];
@@ -136,5 +144,144 @@ impl<'a> Attempt<'a> {
     pub(crate) fn take_any(&mut self, members: &[Member], start: usize) -> Option<usize> {
         let (before, after) = members.split_at(start.min(members.len()));
         after.iter().chain(before).find(|member| self.take(member)).map(|member| member.index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use transom_config::{self as config, Balance, Config};
+
+    use super::*;
+    use crate::fixture::{
+        ask, check, config, failed, given, live, pool, server, servers, shares, start, weighted, world,
+    };
+    use crate::{AdminState, Choice, Fault};
+
+    /// A server `l…` stands in our zone, `r…` in the other, `…b` is a backup.
+    fn zoned(zones: Zones, names: &[&str]) -> Config {
+        let server = |name: &&str| config::Server {
+            zone: Some(if name.starts_with('l') { "here".into() } else { "there".into() }),
+            backup: name.ends_with('b'),
+            ..server(name)
+        };
+        let pool = config::Pool { zones, ..pool(Balance::First, names.iter().map(server).collect()) };
+        Config { zone: Some("here".into()), ..config(vec![pool], vec![]) }
+    }
+
+    /// The order in which a pool falls back as its servers go into maintenance one after the other.
+    fn fallback(config: Config) -> Vec<String> {
+        let now = start();
+        let world = world(config, now);
+        let pool = &world.pools()[0];
+        std::iter::from_fn(|| match pool.choose(&ask(1, now)) {
+            Choice::Server(lease) => {
+                lease.server().set_admin(AdminState::Maint, now);
+                Some(lease.server().name().to_string())
+            }
+            Choice::Full | Choice::Empty => None,
+        })
+        .collect()
+    }
+
+    #[test]
+    fn zones_decide_who_comes_first() {
+        let names = ["rb", "lb", "r", "l"];
+        assert_eq!(fallback(zoned(Zones::LocalFirst, &names)), ["l", "r", "lb", "rb"]);
+        assert_eq!(fallback(zoned(Zones::Strict, &names)), ["l", "lb"]);
+        assert_eq!(fallback(zoned(Zones::Even, &names)), ["r", "l", "rb", "lb"]);
+    }
+
+    #[test]
+    fn without_a_zone_of_our_own_zones_do_not_matter() {
+        let names = ["rb", "lb", "r", "l"];
+        for zones in [Zones::LocalFirst, Zones::Strict, Zones::Even] {
+            let config = Config { zone: None, ..zoned(zones, &names) };
+            assert_eq!(fallback(config), ["r", "l", "rb", "lb"], "{zones:?}");
+        }
+    }
+
+    #[test]
+    fn a_backup_serves_while_all_others_drain_or_weigh_nothing() {
+        let now = start();
+        let backup = config::Server { backup: true, ..server("b") };
+        let pool = live(pool(Balance::RoundRobin, vec![server("a"), backup]), now);
+        let a = &pool.servers()[0];
+        assert_eq!(shares(&pool, &given(&pool, 4, now)), [4, 0]);
+        a.set_admin(AdminState::Drain, now);
+        assert_eq!(shares(&pool, &given(&pool, 4, now)), [0, 4]);
+        a.set_admin(AdminState::Ready, now);
+        a.set_weight(Some(0), now);
+        assert_eq!(shares(&pool, &given(&pool, 4, now)), [0, 4]);
+        a.set_weight(None, now);
+        assert_eq!(shares(&pool, &given(&pool, 4, now)), [4, 0]);
+    }
+
+    #[test]
+    fn what_was_tried_comes_last() {
+        let now = start();
+        let config = zoned(Zones::LocalFirst, &["l", "l2", "r"]);
+        let world = world(config, now);
+        let pool = &world.pools()[0];
+        let order = [0, 1, 2, 0].iter().enumerate().map(|(tries, expected)| (&[0, 1, 2][..tries], *expected));
+        for (tried, expected) in order {
+            let ask = Ask { tried, ..ask(1, now) };
+            assert_eq!(crate::fixture::lease(pool, &ask).index(), expected, "after {tried:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_tier_that_is_not_the_first() {
+        let now = start();
+        let backup = config::Server { backup: true, connections: Some(0), ..server("b") };
+        let pool = live(pool(Balance::First, vec![server("a"), backup]), now);
+        let again = crate::fixture::lease(&pool, &Ask { tried: &[0], ..ask(1, now) });
+        assert_eq!(&**again.server().name(), "a");
+    }
+
+    #[test]
+    fn every_balance_leaves_out_what_may_not_be_chosen() {
+        let balances = [
+            Balance::RoundRobin,
+            Balance::LeastConnections,
+            Balance::Random,
+            Balance::HashSource,
+            Balance::First,
+        ];
+        for balance in balances {
+            let now = start();
+            let mut pool = pool(balance, servers(&["a", "b", "c", "d", "e"]));
+            pool.health_check = Some(check());
+            let pool = live(pool, now);
+            pool.servers()[0].set_admin(AdminState::Drain, now);
+            pool.servers()[1].set_admin(AdminState::Maint, now);
+            pool.servers()[2].observe(failed(Fault::ServerRefused), now);
+            pool.servers()[3].set_weight(Some(0), now);
+            assert_eq!(shares(&pool, &given(&pool, 40, now)), [0, 0, 0, 0, 40], "{balance:?}");
+            pool.servers()[4].observe(failed(Fault::ServerRefused), now);
+            assert!(matches!(pool.choose(&ask(1, now)), Choice::Empty), "{balance:?}");
+            assert!(!pool.is_usable());
+        }
+    }
+
+    #[test]
+    fn every_balance_survives_any_weights() {
+        let balances = [Balance::RoundRobin, Balance::Random, Balance::HashSource];
+        for balance in balances {
+            for weights in [&[256][..], &[1, 256], &[0, 1], &[255, 256, 254, 1], &[7; 70]] {
+                let now = start();
+                let pool = live(pool(balance, weighted(weights)), now);
+                let (clients, total) =
+                    (2000, weights.iter().map(|weight| usize::from(*weight)).sum::<usize>());
+                for (share, weight) in shares(&pool, &given(&pool, clients, now)).iter().zip(weights) {
+                    let expected = clients as usize * usize::from(*weight) / total;
+                    // Random-of-two between servers that are both idle takes the heavier one more often.
+                    let slack = if balance == Balance::Random { expected + 60 } else { expected / 4 + 60 };
+                    assert!(
+                        share.abs_diff(expected) <= slack,
+                        "{balance:?} {weights:?}: {share} for {expected}"
+                    );
+                }
+            }
+        }
     }
 }

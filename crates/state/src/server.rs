@@ -77,7 +77,7 @@ pub struct ServerCounters {
     pub connections: Counter,
     /// Connects that failed and connections broken by the server's fault.
     pub failures: Counter,
-    /// Tries that were another server's failure before.
+    /// Of the connections established, the ones that other tries had failed for.
     pub retries: Counter,
     /// Bytes from clients to this server.
     pub bytes_in: Counter,
@@ -454,14 +454,17 @@ impl Server {
         summary.condition != Condition::Down && summary.admin != AdminState::Maint && self.address().is_some()
     }
 
-    /// Whether new clients may go there, its weight apart.
+    /// Whether new clients may go there.
     pub(crate) fn takes_clients(&self) -> bool {
-        self.admin() == AdminState::Ready && self.keeps_clients()
+        self.admin() == AdminState::Ready && self.keeps_clients() && self.weight() > 0
     }
 
     /// One more connection, unless it is at its limit.
     pub(crate) fn acquire(&self) -> bool {
-        let limit = self.config().connections.unwrap_or(u32::MAX);
+        let Some(limit) = self.config().connections else {
+            self.life.connections.fetch_add(1, Ordering::SeqCst);
+            return true;
+        };
         let more = |used: u32| (used < limit).then_some(used.saturating_add(1));
         self.life.connections.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).is_ok()
     }
@@ -481,9 +484,15 @@ impl Server {
         self.life.connections.load(Ordering::SeqCst)
     }
 
-    /// Tells when it goes down or into maintenance.
+    /// Tells when it goes down or into maintenance; at once if it went while it was being chosen.
     pub fn down_watch(&self) -> DownWatch {
-        self.life.downs.watch()
+        let watch = self.life.downs.watch();
+        let summary = self.life.summary();
+        if summary.condition == Condition::Down || summary.admin == AdminState::Maint {
+            watch.past()
+        } else {
+            watch
+        }
     }
 
     /// What it has done since the program first saw it.
@@ -527,6 +536,198 @@ fn why_probed(from: Condition, probe: &ProbeResult, limits: Thresholds) -> Strin
         (Err(fault), Condition::Unknown) => format!("the first health check failed: {fault}{colon}{detail}"),
         (Err(fault), _) => {
             format!("health checks failed, {} in a row; the last: {fault}{colon}{detail}", limits.fall.max(1))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll};
+
+    use transom_config::{Balance, Passive};
+
+    use super::*;
+    use crate::Ask;
+    use crate::fixture::{
+        Bell, ask, check, failed, given, lease, live, passed, pool, seconds, server, servers, shares, start,
+    };
+
+    fn checked() -> config::Pool {
+        config::Pool { health_check: Some(check()), ..pool(Balance::RoundRobin, servers(&["a", "b"])) }
+    }
+
+    #[test]
+    fn probes_move_the_condition_and_say_why() {
+        let now = start();
+        let pool = live(checked(), now);
+        let server = &pool.servers()[0];
+        assert_eq!(server.condition(), Condition::Unknown);
+        let up = server.observe(passed(), now).unwrap();
+        assert_eq!(up.to_string(), "server p/a is up (was unknown): the first health check passed");
+        let refused = || failed(Fault::ServerRefused);
+        assert_eq!(server.observe(refused(), now), None);
+        assert_eq!(server.observe(refused(), now), None);
+        let down = server.observe(refused(), now).unwrap();
+        assert_eq!(
+            down.to_string(),
+            "server p/a is down (was up): health checks failed, 3 in a row; the last: server-refused: connection refused"
+        );
+        assert_eq!(
+            (down.from, down.to, down.fault),
+            (Condition::Up, Condition::Down, Some(Fault::ServerRefused))
+        );
+        assert_eq!(shares(&pool, &given(&pool, 4, now)), [0, 4]);
+        assert_eq!(server.observe(passed(), now), None);
+        let up = server.observe(passed(), now).unwrap();
+        assert_eq!(up.to_string(), "server p/a is up (was down): health checks pass again, 2 in a row");
+        assert_eq!((up.fault, server.transitions()), (None, 3));
+    }
+
+    #[test]
+    fn the_last_probe_and_the_downtime_are_kept() {
+        let now = start();
+        let pool = live(checked(), now);
+        let server = &pool.servers()[0];
+        assert_eq!(server.last_probe(), None);
+        server.observe(failed(Fault::ServerConnectTimeout), now + seconds(1));
+        let last = server.last_probe().unwrap();
+        assert_eq!(last.result.outcome, Err(Fault::ServerConnectTimeout));
+        assert_eq!((last.at, server.since()), (now + seconds(1), now + seconds(1)));
+        assert_eq!(server.downtime(now + seconds(11)), seconds(10));
+        server.observe(passed(), now + seconds(20));
+        server.observe(passed(), now + seconds(21));
+        assert_eq!(server.downtime(now + seconds(99)), seconds(20));
+    }
+
+    #[test]
+    fn real_failures_take_a_server_down_until_the_hold_is_over() {
+        let now = start();
+        let config = config::Pool {
+            passive: Passive { fall: Some(2), hold: seconds(10) },
+            ..pool(Balance::First, servers(&["a", "b"]))
+        };
+        let pool = live(config, now);
+        let fail = |now| lease(&pool, &ask(1, now)).failed(Fault::ServerRefused, 0, now);
+        assert_eq!(fail(now), None);
+        let down = fail(now).unwrap();
+        assert_eq!(&*down.why, "connections to it failed, 2 in a row; the last: server-refused");
+        assert_eq!(given(&pool, 1, now), ["b"]);
+        let mut changes = Vec::new();
+        pool.tick(now + seconds(9), &mut changes);
+        assert!(changes.is_empty());
+        pool.tick(now + seconds(10), &mut changes);
+        assert_eq!(changes[0].to, Condition::Unknown);
+        assert_eq!(fail(now + seconds(10)).unwrap().to, Condition::Down, "one failure suffices now");
+        pool.tick(now + seconds(20), &mut changes);
+        let later = now + seconds(20);
+        let up = lease(&pool, &ask(1, later)).connected(&ask(1, later)).unwrap();
+        assert_eq!((up.from, up.to), (Condition::Unknown, Condition::Up));
+        assert_eq!(fail(later), None);
+    }
+
+    #[test]
+    fn a_success_forgets_failures_and_only_the_servers_faults_count() {
+        let now = start();
+        let config = config::Pool { passive: Passive { fall: Some(2), hold: seconds(10) }, ..checked() };
+        let pool = live(config, now);
+        let server = &pool.servers()[0];
+        server.observe(passed(), now);
+        assert_eq!(server.connection_failed(Fault::ServerReset, now), None);
+        assert_eq!(server.connection_succeeded(now), None);
+        assert_eq!(server.connection_failed(Fault::ServerReset, now), None);
+        let lease = lease(&pool, &Ask { tried: &[1], ..ask(1, now) });
+        for fault in [Fault::OutOfPorts, Fault::ClientClosed] {
+            assert_eq!(lease.failed(fault, 0, now), None);
+        }
+        assert_eq!(server.condition(), Condition::Up);
+        assert!(lease.failed(Fault::ServerRefused, 0, now).is_some());
+        assert_eq!(server.counters().failures.sum(), 1);
+    }
+
+    #[test]
+    fn without_passive_real_failures_do_not_matter() {
+        let now = start();
+        let config = config::Pool { passive: Passive { fall: None, hold: seconds(10) }, ..checked() };
+        let pool = live(config, now);
+        for _ in 0..100 {
+            assert_eq!(pool.servers()[0].connection_failed(Fault::ServerReset, now), None);
+        }
+    }
+
+    #[test]
+    fn weight_grows_after_a_server_came_up() {
+        let now = start();
+        let weigh = |name| config::Server { weight: 100, ..server(name) };
+        let config =
+            config::Pool { slow_start: seconds(10), servers: vec![weigh("a"), weigh("b")], ..checked() };
+        let pool = live(config, now);
+        let a = &pool.servers()[0];
+        assert_eq!(a.weight_now(now), (100, false), "at the start there is nothing to warm up to");
+        a.observe(failed(Fault::ServerRefused), now);
+        a.observe(passed(), now);
+        a.observe(passed(), now);
+        assert_eq!(a.weight_now(now), (1, true));
+        assert_eq!(a.weight_now(now + seconds(5)), (50, true));
+        assert_eq!(a.weight_now(now + seconds(10)), (100, false));
+        assert_eq!(shares(&pool, &given(&pool, 101, now)), [1, 100]);
+        pool.tick(now + seconds(5), &mut Vec::new());
+        assert_eq!(shares(&pool, &given(&pool, 150, now)), [50, 100]);
+        pool.tick(now + seconds(10), &mut Vec::new());
+        assert_eq!(shares(&pool, &given(&pool, 200, now)), [100, 100]);
+    }
+
+    #[test]
+    fn a_watch_tells_of_down_and_of_maintenance() {
+        let now = start();
+        let pool = live(checked(), now);
+        let server = &pool.servers()[0];
+        let bell = Bell::new();
+        let mut watches = [server.down_watch(), server.down_watch()];
+        let poll = |watch: &mut DownWatch| watch.poll_down(&mut Context::from_waker(&bell.waker()));
+        assert!(watches.iter_mut().all(|watch| poll(watch) == Poll::Pending));
+        server.set_admin(AdminState::Drain, now);
+        assert_eq!(bell.rings(), 0);
+        server.observe(failed(Fault::ServerRefused), now);
+        assert_eq!(bell.rings(), 2);
+        assert!(watches.iter_mut().all(|watch| poll(watch) == Poll::Ready(())));
+        let mut late = server.down_watch();
+        assert_eq!(poll(&mut late), Poll::Ready(()), "it went down while this client was on its way");
+        let mut other = pool.servers()[1].down_watch();
+        assert_eq!(poll(&mut other), Poll::Pending);
+        pool.servers()[1].set_admin(AdminState::Maint, now);
+        assert_eq!(poll(&mut other), Poll::Ready(()));
+    }
+
+    #[test]
+    fn a_server_by_name_is_chosen_once_its_name_resolves() {
+        let now = start();
+        let named =
+            config::Server { address: Address::Name { host: "ex1.lab".into(), port: 443 }, ..server("a") };
+        let pool = live(pool(Balance::RoundRobin, vec![named]), now);
+        let server = &pool.servers()[0];
+        assert!(matches!(pool.choose(&ask(1, now)), crate::Choice::Empty));
+        let ip = |last| IpAddr::from([192, 0, 2, last]);
+        server.set_addresses(vec![ip(1), ip(2)], now);
+        assert_eq!(server.address(), Some("192.0.2.1:443".parse().unwrap()));
+        assert_eq!(given(&pool, 1, now), ["a"]);
+        lease(&pool, &ask(1, now)).failed(Fault::ServerRefused, 0, now);
+        assert_eq!(server.address(), Some("192.0.2.2:443".parse().unwrap()), "the next one after a failure");
+        server.set_addresses(vec![ip(3), ip(2)], now);
+        assert_eq!(server.address(), Some("192.0.2.2:443".parse().unwrap()), "kept while it is listed");
+        server.set_addresses(vec![ip(3)], now);
+        assert_eq!(server.address(), Some("192.0.2.3:443".parse().unwrap()));
+        server.set_addresses(vec![], now);
+        assert_eq!(server.address(), None);
+        assert!(matches!(pool.choose(&ask(1, now)), crate::Choice::Empty));
+    }
+
+    #[test]
+    fn summaries_survive_packing() {
+        for condition in [Condition::Unknown, Condition::Up, Condition::Down] {
+            for admin in [AdminState::Ready, AdminState::Drain, AdminState::Maint] {
+                let summary = Summary { condition, admin };
+                assert_eq!(Summary::unpack(summary.pack()), summary);
+            }
         }
     }
 }

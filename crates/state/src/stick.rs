@@ -60,6 +60,8 @@ struct Core {
     /// Of the hash.
     key: (u64, u64),
     shards: ArcSwap<Shards>,
+    /// Held by who replaces `shards`, and by who must see them all before that.
+    resizing: Mutex<()>,
     names: Mutex<Interner>,
     evicted: AtomicU64,
     expired: AtomicU64,
@@ -102,6 +104,7 @@ impl StickTable {
             epoch: now,
             key: (seed, seed.rotate_left(32) ^ 0x7461_626c_655f_6b65),
             shards: ArcSwap::from_pointee(Shards::new(config.size)),
+            resizing: Mutex::new(()),
             names: Mutex::default(),
             evicted: AtomicU64::new(0),
             expired: AtomicU64::new(0),
@@ -180,6 +183,7 @@ impl StickTable {
 
     /// Forgets everybody; how many they were.
     pub fn clear_all(&self) -> usize {
+        let _resizing = self.core.resizing.lock();
         let shards = self.core.shards.load_full();
         let cleared = shards.shards.iter().map(|shard| shard.lock().clear()).sum();
         shards.used.fetch_sub(cleared, Ordering::Relaxed);
@@ -218,6 +222,7 @@ impl StickTable {
     /// Forgets whose time is over. Never holds a shard for long.
     pub(crate) fn expire(&self, now: Instant) {
         let (tick, lifetime) = (self.core.tick(now), self.lifetime());
+        let _resizing = self.core.resizing.lock();
         let shards = self.core.shards.load_full();
         for shard in &shards.shards {
             loop {
@@ -238,7 +243,7 @@ impl StickTable {
 
     /// In ticks, rounded up.
     fn lifetime(&self) -> u32 {
-        ticks(self.config.expire + TICK - Duration::from_nanos(1))
+        ticks(self.config.expire.saturating_add(TICK - Duration::from_nanos(1)))
     }
 }
 
@@ -288,9 +293,10 @@ impl Core {
         gone
     }
 
-    /// Moves the entries into shards for another size, those used last first. Whoever wants an entry waits meanwhile:
-    /// some 50 ms for a million.
+    /// Moves the entries into shards for another size; if they are too many, those used last. Whoever wants an entry
+    /// waits meanwhile.
     fn resize(&self, size: u32) {
+        let _resizing = self.resizing.lock();
         let old = self.shards.load_full();
         let new = Shards::new(size);
         let mut locked: Vec<_> = old.shards.iter().map(|shard| shard.lock()).collect();
@@ -344,4 +350,201 @@ fn key_of(source: IpAddr) -> Key {
 
 fn ip_of(key: Key) -> IpAddr {
     IpAddr::V6(Ipv6Addr::from(key)).to_canonical()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Chance, client, seconds, seeds, start, table};
+
+    fn new(size: u32, expire: u64, now: Instant) -> Arc<StickTable> {
+        StickTable::new(&Arc::new(table(size, expire)), 7, now)
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_entry_takes_at_most_forty_bytes() {
+        assert!(entry_bytes() <= 40, "{}", entry_bytes());
+        let size = 100_000;
+        let now = start();
+        let table = new(size, 60, now);
+        (0..size).for_each(|number| table.set(client(number), 0, now));
+        let shards = table.core.shards.load();
+        let bytes: usize =
+            shards.shards.iter().map(|shard| shard.lock().bytes() + size_of::<Mutex<Shard>>()).sum();
+        assert!(bytes <= 40 * table.len(), "{bytes} bytes for {} entries", table.len());
+        assert!(table.len() >= size as usize * 99 / 100, "{} of {size} fit", table.len());
+        assert!(memory(size).abs_diff(bytes as u64) < u64::from(size), "{} and {bytes}", memory(size));
+    }
+
+    #[test]
+    fn an_entry_lives_as_long_as_it_is_used() {
+        let now = start();
+        let table = new(10, 60, now);
+        table.set(client(1), 5, now);
+        table.set(client(2), 6, now);
+        assert_eq!(table.get(client(1), now + seconds(60)), Some(5));
+        assert_eq!(table.get(client(1), now + seconds(119)), Some(5));
+        assert_eq!(table.get(client(2), now + seconds(61)), None);
+        table.expire(now + seconds(119));
+        assert_eq!((table.len(), table.expired(), table.evicted()), (1, 1, 0));
+        table.expire(now + seconds(180));
+        assert_eq!((table.len(), table.expired()), (0, 2));
+    }
+
+    #[test]
+    fn at_its_size_it_forgets_the_one_unused_for_longest() {
+        let now = start();
+        let table = new(3, 60, now);
+        (1..=3).for_each(|number| table.set(client(number), number, now));
+        table.get(client(1), now);
+        table.set(client(4), 4, now);
+        let known: Vec<_> = (1..=4).filter_map(|number| table.get(client(number), now)).collect();
+        assert_eq!((known, table.len(), table.evicted()), (vec![1, 3, 4], 3, 1));
+    }
+
+    #[test]
+    fn ipv4_is_the_same_client_inside_ipv6() {
+        let now = start();
+        let table = new(3, 60, now);
+        table.set(ip("192.0.2.7"), 1, now);
+        assert_eq!(table.get(ip("::ffff:192.0.2.7"), now), Some(1));
+        assert_eq!(table.get(ip("::c000:207"), now), None);
+        table.set(ip("2001:db8::7"), 2, now);
+        let (mut entries, next) = table.entries(StickCursor::default(), 10, now);
+        entries.sort_by_key(|entry| entry.key);
+        assert_eq!(
+            entries.iter().map(|entry| entry.key).collect::<Vec<_>>(),
+            Vec::<IpAddr>::new(),
+            "no names yet"
+        );
+        assert_eq!(next, None);
+    }
+
+    #[test]
+    fn a_page_follows_the_other_until_all_are_shown() {
+        let now = start();
+        let table = new(5000, 60, now);
+        let names: Vec<Name> = vec!["a".into(), "b".into()];
+        let numbers = table.intern(names.iter());
+        let server = |number: u32| numbers.id(number as usize % 2).unwrap();
+        (0..4000).for_each(|number| table.set(client(number), server(number), now));
+        table.set(client(1), server(1), now + seconds(5));
+        let (mut shown, mut from) = (Vec::new(), Some(StickCursor::default()));
+        while let Some(cursor) = from {
+            let (page, next) = table.entries(cursor, 37, now + seconds(10));
+            assert!(page.len() <= 37);
+            shown.extend(page);
+            from = next;
+        }
+        shown.sort_by_key(|entry| entry.key);
+        assert_eq!(shown.len(), 4000);
+        let entry = |at: usize, left| StickEntry {
+            key: client(at as u32),
+            server: Name::clone(&names[at % 2]),
+            expires_in: seconds(left),
+        };
+        assert_eq!((&shown[0], &shown[1]), (&entry(0, 50), &entry(1, 55)));
+    }
+
+    #[test]
+    fn clearing_makes_room() {
+        let now = start();
+        let table = new(2, 60, now);
+        (1..=2).for_each(|number| table.set(client(number), number, now));
+        assert!(table.clear(client(1)) && !table.clear(client(1)));
+        table.set(client(3), 3, now);
+        assert_eq!((table.get(client(2), now), table.evicted()), (Some(2), 0));
+        assert_eq!((table.clear_all(), table.len()), (2, 0));
+        table.set(client(1), 1, now);
+        assert_eq!(table.get(client(1), now), Some(1));
+    }
+
+    #[test]
+    fn another_size_keeps_those_used_last() {
+        let now = start();
+        let old = new(100, 60, now);
+        (0..100).for_each(|number| old.set(client(number), number, now + seconds(number.into())));
+        let later = now + seconds(100);
+        let small = old.next(&Arc::new(table(10, 600)));
+        assert_eq!((small.len(), small.size(), small.evicted()), (10, 10, 90));
+        assert!((90..100).all(|number| small.get(client(number), later) == Some(number)));
+        let large = small.next(&Arc::new(table(100_000, 600)));
+        (200..20_000).for_each(|number| old.set(client(number), number, later));
+        assert_eq!(large.len(), 10 + 19_800, "all generations share the entries");
+        assert!((90..100).all(|number| large.get(client(number), later) == Some(number)));
+    }
+
+    #[test]
+    fn shards_follow_the_size() {
+        let table = [(1, 1), (2047, 1), (2048, 2), (50_000, 32), (1_000_000, 64), (u32::MAX, 64)];
+        for (size, shards) in table {
+            assert_eq!(shard_count(size), shards, "{size}");
+        }
+    }
+
+    /// Against a plain map: whatever is asked in whatever order, an entry is what was set last and not expired, cleared
+    /// or made to go.
+    #[test]
+    fn behaves_like_a_map_that_forgets() {
+        for seed in seeds() {
+            let mut chance = Chance::new(seed);
+            let mut now = start();
+            let size = 1 + chance.below(20) as u32;
+            let table = new(size, 10, now);
+            let mut model: Vec<(u32, u32, Instant)> = Vec::new();
+            for _ in 0..500 {
+                let number = chance.below(30) as u32;
+                now += Duration::from_millis(100) * chance.below(20) as u32;
+                model.retain(|(_, _, used)| now - *used <= seconds(10));
+                let known = model.iter().position(|(own, ..)| *own == number).map(|at| model.remove(at));
+                match chance.below(4) {
+                    0 => {
+                        assert_eq!(
+                            table.get(client(number), now),
+                            known.map(|(_, server, _)| server),
+                            "SEED={seed}"
+                        );
+                        model.extend(known.map(|(number, server, _)| (number, server, now)));
+                    }
+                    1 if known.is_some() => assert!(table.clear(client(number)), "SEED={seed}"),
+                    _ => {
+                        table.expire(now);
+                        let server = chance.below(5) as u32;
+                        table.set(client(number), server, now);
+                        model.push((number, server, now));
+                        let surplus = model.len().saturating_sub(size as usize);
+                        model.drain(..surplus);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn many_threads_and_a_resize_lose_nothing() {
+        let now = start();
+        let first = new(100_000, 60, now);
+        let writers: Vec<_> = (0..4)
+            .map(|part| {
+                let table = Arc::clone(&first);
+                std::thread::spawn(move || {
+                    (part * 5000..(part + 1) * 5000)
+                        .for_each(|number| table.set(client(number), number, now));
+                })
+            })
+            .collect();
+        let mut latest = Arc::clone(&first);
+        for size in [90_000, 30_000, 200_000, 50_000] {
+            latest = latest.next(&Arc::new(table(size, 60)));
+        }
+        for writer in writers {
+            writer.join().unwrap();
+        }
+        assert_eq!((latest.len(), latest.evicted()), (20_000, 0));
+        assert!((0..20_000).all(|number| latest.get(client(number), now) == Some(number)));
+    }
 }

@@ -214,3 +214,178 @@ fn build_pool(
         pool.stick.as_ref().and_then(|stick| tables.iter().find(|table| *table.name() == stick.table));
     Pool::new(pool, config.zone.clone(), life, lives, table.cloned(), now)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll};
+
+    use transom_config::{self as config, Address, Balance, Limits, ListenerLimits, ListenerMode, Queue};
+
+    use super::*;
+    use crate::fixture::{
+        Bell, ask, check, config, failed, given, lease, listener, pool, seconds, server, servers, start,
+        sticky, table, world,
+    };
+    use crate::{AdminState, Choice, Condition, Fault};
+
+    fn tight() -> config::Pool {
+        let limited = |name| config::Server { connections: Some(1), ..server(name) };
+        let mut pool = pool(Balance::First, vec![limited("a")]);
+        pool.queue = Queue { size: 9, timeout: seconds(10) };
+        pool
+    }
+
+    #[test]
+    fn a_reload_carries_over_what_is_known() {
+        let now = start();
+        let mut pool = sticky(pool(Balance::RoundRobin, servers(&["a", "b", "c"])));
+        pool.health_check = Some(check());
+        let before = world(config(vec![pool.clone()], vec![table(100, 60)]), now);
+        let old = &before.pools()[0];
+        old.servers()[0].observe(failed(Fault::ServerRefused), now);
+        old.servers()[1].set_admin(AdminState::Drain, now);
+        old.servers()[2].set_weight(Some(9), now);
+        let held = lease(old, &ask(1, now));
+        held.connected(&ask(1, now));
+
+        pool.servers.insert(0, server("new"));
+        let after = before.next(Arc::new(config(vec![pool], vec![table(100, 60)])), now);
+        let new = &after.pools()[0];
+        let states: Vec<_> = new
+            .servers()
+            .iter()
+            .map(|server| (server.condition(), server.admin(), server.weight()))
+            .collect();
+        assert_eq!(
+            states,
+            [
+                (Condition::Unknown, AdminState::Ready, 1),
+                (Condition::Down, AdminState::Ready, 1),
+                (Condition::Unknown, AdminState::Drain, 1),
+                (Condition::Unknown, AdminState::Ready, 9),
+            ]
+        );
+        assert_eq!(after.generation, 2);
+        assert_eq!(
+            lease(new, &ask(1, now)).server().name(),
+            held.server().name(),
+            "the stick entry survives"
+        );
+        let again = &new.servers()[3];
+        assert_eq!((again.connections(), again.counters().connections.sum()), (1, 1));
+        drop(held);
+        assert_eq!(again.connections(), 0, "a lease of an old generation counts");
+    }
+
+    #[test]
+    fn another_address_is_another_server() {
+        let now = start();
+        let mut pool = pool(Balance::First, servers(&["a"]));
+        let before = world(config(vec![pool.clone()], vec![]), now);
+        before.pools()[0].servers()[0].set_admin(AdminState::Maint, now);
+        pool.servers[0].address = Address::Ip("192.0.2.1:25".parse().unwrap());
+        let after = before.next(Arc::new(config(vec![pool], vec![])), now);
+        assert_eq!(after.pools()[0].servers()[0].admin(), AdminState::Ready);
+    }
+
+    #[test]
+    fn what_an_administrator_does_after_a_reload_reaches_older_generations() {
+        let now = start();
+        let config = Arc::new(config(vec![pool(Balance::First, servers(&["a", "b"]))], vec![]));
+        let before = World::first(Arc::clone(&config), 1, 7, now);
+        let after = before.next(config, now);
+        assert_eq!(given(&before.pools()[0], 1, now), ["a"]);
+        after.pools()[0].servers()[0].set_admin(AdminState::Maint, now);
+        assert_eq!(given(&before.pools()[0], 1, now), ["b"]);
+        after.pools()[0].servers()[0].set_admin(AdminState::Ready, now);
+        assert_eq!(given(&before.pools()[0], 1, now), ["a"]);
+    }
+
+    #[test]
+    fn who_waits_is_served_by_the_latest_generation() {
+        let now = start();
+        let before = world(config(vec![tight()], vec![]), now);
+        let old = &before.pools()[0];
+        let _held = lease(old, &ask(1, now));
+        let bell = Bell::new();
+        let mut ticket = old.enqueue().unwrap();
+        assert!(ticket.poll(&mut Context::from_waker(&bell.waker()), &ask(2, now)).is_pending());
+        let mut pool = tight();
+        pool.servers.push(server("b"));
+        let after = before.next(Arc::new(config(vec![pool], vec![])), now);
+        assert_eq!(bell.rings(), 1);
+        match ticket.poll(&mut Context::from_waker(&bell.waker()), &ask(2, now)) {
+            Poll::Ready(Choice::Server(lease)) => assert_eq!(&**lease.server().name(), "b"),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(after.pools()[0].waiting(), 0);
+    }
+
+    #[test]
+    fn a_place_that_an_old_generation_frees_goes_to_who_waits() {
+        let now = start();
+        let config = Arc::new(config(vec![tight()], vec![]));
+        let before = World::first(Arc::clone(&config), 1, 7, now);
+        let held = lease(&before.pools()[0], &ask(1, now));
+        let after = before.next(config, now);
+        drop(before);
+        let new = &after.pools()[0];
+        assert!(matches!(new.choose(&ask(2, now)), Choice::Full));
+        let bell = Bell::new();
+        let mut ticket = new.enqueue().unwrap();
+        assert!(ticket.poll(&mut Context::from_waker(&bell.waker()), &ask(2, now)).is_pending());
+        drop(held);
+        assert_eq!(bell.rings(), 1);
+        assert!(ticket.poll(&mut Context::from_waker(&bell.waker()), &ask(2, now)).is_ready());
+    }
+
+    #[test]
+    fn limits_follow_the_configuration_and_the_ceiling() {
+        let now = start();
+        let limited = |global, own| {
+            let mut config = config(vec![pool(Balance::First, servers(&["a"]))], vec![]);
+            config.limits = Limits { connections: global };
+            let mode = ListenerMode::Tcp { pool: "p".into() };
+            let limits = ListenerLimits { connections: own, backlog: 9 };
+            config.listeners = vec![Arc::new(config::Listener { limits, ..listener(mode) })];
+            Arc::new(config)
+        };
+        let first = World::first(limited(Some(9), Some(5)), 1, 7, now);
+        let pass = first.listeners()[0].gate().try_enter();
+        assert_eq!((first.totals.gate().limit(), first.listeners()[0].gate().limit()), (Some(9), Some(5)));
+        first.totals.set_ceiling(7, &first.config);
+        assert_eq!(first.totals.gate().limit(), Some(7));
+        let second = first.next(limited(Some(3), None), now);
+        let gate = second.listeners()[0].gate();
+        assert_eq!((second.totals.gate().limit(), gate.limit(), gate.used()), (Some(3), None, 1));
+        let third = second.next(limited(None, None), now);
+        assert_eq!((third.totals.gate().limit(), third.totals.reloads.sum()), (Some(7), 2));
+        drop(pass);
+        assert_eq!(gate.used(), 0);
+    }
+
+    #[test]
+    fn names_that_are_gone_are_gone() {
+        let now = start();
+        let named = |name: &str| config::Pool { name: name.into(), ..pool(Balance::First, servers(&["a"])) };
+        let before = world(config(vec![named("x"), named("y")], vec![table(10, 60)]), now);
+        let after = before.next(Arc::new(config(vec![named("y"), named("z")], vec![])), now);
+        assert!(after.pool("x").is_none() && after.pool("y").is_some() && after.pool("z").is_some());
+        assert!(after.stick_table("t").is_none() && after.listener("l").is_none());
+        assert_eq!(given(before.pool("x").unwrap(), 1, now), ["a"], "an older generation goes on");
+    }
+
+    #[test]
+    fn a_server_left_down_by_a_check_that_is_gone_is_tried_again() {
+        let now = start();
+        let mut pool = pool(Balance::First, servers(&["a"]));
+        pool.health_check = Some(check());
+        let before = world(config(vec![pool.clone()], vec![]), now);
+        before.pools()[0].servers()[0].observe(failed(Fault::ServerRefused), now);
+        pool.health_check = None;
+        let after = before.next(Arc::new(config(vec![pool], vec![])), now);
+        assert!(after.tick(now + seconds(9)).is_empty());
+        let changes = after.tick(now + seconds(10));
+        assert_eq!((changes.len(), changes[0].to), (1, Condition::Unknown));
+    }
+}

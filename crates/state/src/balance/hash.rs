@@ -120,3 +120,116 @@ fn hash(bytes: &[u8], salt: u64) -> u64 {
     hasher.write(bytes);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use transom_config::{self as config, Balance};
+
+    use super::*;
+    use crate::fixture::{ask, given, lease, live, pool, server, servers, shares, start, weighted};
+    use crate::{AdminState, Choice};
+
+    fn names(count: usize) -> Vec<String> {
+        (0..count).map(|n| format!("server-{n}")).collect()
+    }
+
+    /// The server's name in each slot of a pool with these servers.
+    fn slots(names: &[&str], weights: impl Fn(usize) -> u16) -> Vec<String> {
+        let pool = pool(Balance::HashSource, servers(names));
+        let members: Vec<_> =
+            (0..names.len()).map(|index| Member { index, weight: weights(index) }).collect();
+        Ring::build(&pool, &members).slots.iter().map(|at| names[usize::from(*at)].to_owned()).collect()
+    }
+
+    fn held(slots: &[String], name: &str) -> usize {
+        slots.iter().filter(|own| *own == name).count()
+    }
+
+    #[test]
+    fn sizes_are_prime() {
+        for size in [SLOTS_FEW, SLOTS_MANY] {
+            assert!((2..size).take_while(|n| n * n <= size).all(|n| size % n != 0), "{size}");
+        }
+    }
+
+    #[test]
+    fn equal_servers_hold_as_many_slots_within_one() {
+        for count in [1, 2, 3, 7, 64, 65, 200] {
+            let names = names(count);
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            let slots = slots(&names, |_| 10);
+            let counts: Vec<_> = names.iter().map(|name| held(&slots, name)).collect();
+            let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+            assert!(most - least <= 1, "{count} servers: {least} to {most}");
+        }
+    }
+
+    #[test]
+    fn weights_hold_their_share_of_slots() {
+        let names = ["a", "b", "c", "d"];
+        let weights = [1, 10, 89, 156];
+        let slots = slots(&names, |at| weights[at]);
+        for (name, weight) in names.iter().zip(weights) {
+            let share = slots.len() * usize::from(weight) / 256;
+            assert!(held(&slots, name).abs_diff(share) <= 2, "{name}: {} of {share}", held(&slots, name));
+        }
+    }
+
+    /// The paper's bound for tables a hundred times the servers is a few per cent of slots that move needlessly.
+    #[test]
+    fn a_server_that_goes_moves_few_slots_of_others() {
+        let all = names(10);
+        let all: Vec<_> = all.iter().map(String::as_str).collect();
+        let before = slots(&all, |_| 1);
+        for gone in 0..all.len() {
+            let left: Vec<_> =
+                all.iter().enumerate().filter(|(at, _)| *at != gone).map(|(_, name)| *name).collect();
+            let after = slots(&left, |_| 1);
+            let moved =
+                before.iter().zip(&after).filter(|(old, new)| **old != all[gone] && old != new).count();
+            assert!(moved * 100 < before.len() * 4, "without {}: {moved} of {}", all[gone], before.len());
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_file_does_not_matter() {
+        assert_eq!(slots(&["a", "b", "c"], |_| 1), slots(&["c", "a", "b"], |_| 1));
+    }
+
+    #[test]
+    fn clients_are_spread_by_weight_and_stay() {
+        let now = start();
+        let pool = live(pool(Balance::HashSource, weighted(&[1, 3])), now);
+        let first = given(&pool, 4000, now);
+        let shares = shares(&pool, &first);
+        assert!((850..=1150).contains(&shares[0]), "{shares:?}");
+        assert_eq!(first, given(&pool, 4000, now));
+    }
+
+    #[test]
+    fn only_clients_of_a_server_that_goes_move_far() {
+        let now = start();
+        let pool = live(pool(Balance::HashSource, servers(&["a", "b", "c", "d"])), now);
+        let before = given(&pool, 4000, now);
+        pool.servers()[2].set_admin(AdminState::Drain, now);
+        let after = given(&pool, 4000, now);
+        let moved = before.iter().zip(&after).filter(|(old, new)| *old != "c" && old != new).count();
+        assert!(moved < 120, "{moved} of 4000");
+        pool.servers()[2].set_admin(AdminState::Ready, now);
+        assert_eq!(before, given(&pool, 4000, now));
+    }
+
+    #[test]
+    fn a_full_server_sends_its_clients_on_and_takes_them_back() {
+        let now = start();
+        let limited = |name| config::Server { connections: Some(1), ..server(name) };
+        let pool = live(pool(Balance::HashSource, ["a", "b", "c"].map(limited).into()), now);
+        let home = lease(&pool, &ask(1, now));
+        let (next, last) = (lease(&pool, &ask(1, now)), lease(&pool, &ask(1, now)));
+        assert!(matches!(pool.choose(&ask(1, now)), Choice::Full));
+        let own = home.index();
+        assert!(next.index() != own && last.index() != own && next.index() != last.index());
+        drop((home, next, last));
+        assert_eq!(lease(&pool, &ask(1, now)).index(), own);
+    }
+}

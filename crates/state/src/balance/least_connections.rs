@@ -35,3 +35,28 @@ fn least_loaded<'m>(members: &'m [Member], start: usize, attempt: &mut Attempt<'
     }
     best.map(|(member, _)| member)
 }
+
+#[cfg(test)]
+mod tests {
+    use transom_config::Balance;
+
+    use crate::fixture::{ask, given, lease, live, pool, shares, start, weighted};
+
+    #[test]
+    fn connections_that_stay_are_spread_by_weight() {
+        let now = start();
+        let pool = live(pool(Balance::LeastConnections, weighted(&[1, 2, 5])), now);
+        let leases: Vec<_> = (0..80).map(|number| lease(&pool, &ask(number, now))).collect();
+        let held: Vec<_> = pool.servers().iter().map(|server| server.connections()).collect();
+        assert_eq!(held, [10, 20, 50]);
+        drop(leases);
+    }
+
+    #[test]
+    fn idle_servers_share() {
+        let now = start();
+        let pool = live(pool(Balance::LeastConnections, weighted(&[1, 1, 1])), now);
+        let shares = shares(&pool, &given(&pool, 300, now));
+        assert!(shares.iter().all(|share| (60..=140).contains(share)), "{shares:?}");
+    }
+}

@@ -42,3 +42,39 @@ impl Shares {
         self.sums.partition_point(|sum| u64::from(*sum) <= point).min(self.sums.len().saturating_sub(1))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use transom_config::Balance;
+
+    use super::*;
+    use crate::fixture::{ask, given, lease, live, pool, shares, start, weighted};
+
+    #[test]
+    fn a_share_is_as_wide_as_its_weight() {
+        let members: Vec<_> =
+            [1, 3].iter().enumerate().map(|(index, weight)| Member { index, weight: *weight }).collect();
+        let shares = Shares::build(&members);
+        let quarter = u32::MAX / 4;
+        assert_eq!([0, quarter, quarter + 2, u32::MAX].map(|random| shares.member(random)), [0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn connections_that_go_at_once_follow_chance_and_weight() {
+        let now = start();
+        let pool = live(pool(Balance::Random, weighted(&[1, 3])), now);
+        let shares = shares(&pool, &given(&pool, 4000, now));
+        assert!((2600..=4000).contains(&shares[1]), "{shares:?}");
+        assert!(shares[0] > 0, "{shares:?}");
+    }
+
+    #[test]
+    fn connections_that_stay_are_nearly_even() {
+        let now = start();
+        let pool = live(pool(Balance::Random, weighted(&[1; 10])), now);
+        let leases: Vec<_> = (0..1000).map(|number| lease(&pool, &ask(number, now))).collect();
+        let held: Vec<_> = pool.servers().iter().map(|server| server.connections()).collect();
+        assert!(held.iter().all(|held| (90..=110).contains(held)), "{held:?}");
+        drop(leases);
+    }
+}

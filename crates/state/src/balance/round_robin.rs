@@ -69,3 +69,74 @@ fn scaled(members: &[Member]) -> Vec<i64> {
 fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
+
+#[cfg(test)]
+mod tests {
+    use transom_config::{self as config, Balance};
+
+    use super::*;
+    use crate::fixture::{Chance, ask, given, lease, live, pool, seeds, server, shares, start, weighted};
+
+    fn members(weights: &[u16]) -> Vec<Member> {
+        weights.iter().enumerate().map(|(index, weight)| Member { index, weight: *weight }).collect()
+    }
+
+    fn round(weights: &[u16]) -> String {
+        let schedule = Schedule::build(&members(weights));
+        schedule.round.iter().map(|at| char::from(b'a' + *at as u8)).collect()
+    }
+
+    #[test]
+    fn the_round_is_smooth() {
+        assert_eq!(round(&[5, 1, 1]), "aabacaa");
+        assert_eq!(round(&[1, 1, 1]), "abc");
+        assert_eq!(round(&[2, 1]), "aba");
+        assert_eq!(round(&[7]), "a");
+    }
+
+    #[test]
+    fn weights_are_taken_in_lowest_terms() {
+        assert_eq!(round(&[100, 100]), "ab");
+        assert_eq!(round(&[200, 100]), "aba");
+        assert_eq!(round(&[256, 256, 128]), round(&[2, 2, 1]));
+    }
+
+    #[test]
+    fn every_server_gets_its_weight_in_a_round() {
+        for seed in seeds() {
+            let mut chance = Chance::new(seed);
+            let weights: Vec<u16> = (0..=chance.below(12)).map(|_| 1 + chance.below(256) as u16).collect();
+            let schedule = Schedule::build(&members(&weights));
+            let divisor = weights.iter().fold(0, |divisor, weight| gcd(divisor, u32::from(*weight)));
+            for (at, weight) in weights.iter().enumerate() {
+                let share = schedule.round.iter().filter(|own| usize::from(**own) == at).count();
+                assert_eq!(share as u32, u32::from(*weight) / divisor, "SEED={seed} {weights:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_round_too_long_is_scaled() {
+        let weights: Vec<u16> = (0..900).map(|at| 1 + (at * 37 % 256)).collect();
+        let schedule = Schedule::build(&members(&weights));
+        assert!(schedule.round.len() * weights.len() <= 2 * WORK_MAX, "{}", schedule.round.len());
+        assert!((0..900).all(|at| schedule.round.contains(&at)), "everybody has a turn");
+    }
+
+    #[test]
+    fn clients_are_spread_by_weight() {
+        let now = start();
+        let pool = live(pool(Balance::RoundRobin, weighted(&[3, 1, 0])), now);
+        assert_eq!(shares(&pool, &given(&pool, 40, now)), [30, 10, 0]);
+    }
+
+    #[test]
+    fn the_turn_of_a_full_server_goes_to_the_next() {
+        let now = start();
+        let limited = config::Server { connections: Some(1), ..server("a") };
+        let pool = live(pool(Balance::RoundRobin, vec![limited, server("b")]), now);
+        let leases: Vec<_> = (0..4).map(|number| lease(&pool, &ask(number, now))).collect();
+        let names: Vec<_> = leases.iter().map(|lease| &**lease.server().name()).collect();
+        assert_eq!(names, ["a", "b", "b", "b"]);
+    }
+}

@@ -96,6 +96,12 @@ impl Shard {
         self.entries[at as usize].server = server;
     }
 
+    /// Memory in use, this struct apart.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.heads.len() * size_of::<u32>() + self.entries.len() * ENTRY_BYTES
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.free == NONE && self.entries.len() >= self.capacity
     }
