@@ -94,7 +94,10 @@ pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathe
     if workers != asked {
         notes.push(format!("{workers} workers stay; {asked} take effect at the next start"));
     }
-    notes.extend(fit(&config, workers)?);
+    let derived = fit(&config, workers)?;
+    if before.is_none() {
+        notes.extend(derived);
+    }
     let identity = identity(config.process.user.as_deref())?;
     let program = open_log(&config.log.program)?;
     let access = open_log(&config.log.access.sink)?;

@@ -25,12 +25,12 @@ fn connections_in(room: u64) -> u64 {
     (u128::from(room) * 2 / 5) as u64
 }
 
-/// Descriptors `config` needs with no client connected: listening sockets (twice: on a reload old and new are held
-/// side by side), a probe and a reload's copy a server, workers, reserve.
+/// Descriptors `config` needs with no client connected: listening sockets (four times: on a reload old and new are held
+/// side by side, each by the data plane and by who made them), a probe for each server, workers, reserve.
 pub(crate) fn standing(config: &Config, workers: usize) -> u64 {
     let sockets: usize = config.listeners.iter().map(|listener| listener.bind.len() * workers).sum();
     let probes: usize = config.pools.iter().map(|pool| pool.servers.len()).sum();
-    2 * sockets as u64 + probes as u64 + PER_WORKER * workers as u64 + RESERVE
+    4 * sockets as u64 + probes as u64 + PER_WORKER * workers as u64 + RESERVE
 }
 
 /// What the file asks for, in connections.

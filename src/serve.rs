@@ -13,7 +13,7 @@ use crate::engine::{Engine, Taken};
 use crate::gather::{Gathered, Refusal, Request, gather};
 use crate::keeper::message::{ToKeeper, ToWorker};
 use crate::signals::{Signal, Signals};
-use crate::supply::Supply;
+use crate::supply::{Supply, changes};
 use crate::systemd::{self, Tell};
 use crate::{admin_socket, exit, panic, terminal};
 
@@ -53,7 +53,11 @@ pub(crate) enum Supplier {
 pub(crate) fn alone(request: Request) -> ExitCode {
     let (events, inbox) = std::sync::mpsc::channel();
     match start_alone(request, &events) {
-        Ok((engine, supplier)) => Serve::new(engine, supplier).until_the_end(&inbox),
+        Ok((engine, request, before)) => {
+            let addresses = before.addresses();
+            let supplier = Supplier::Own { request, before: Box::new(before) };
+            Serve::new(engine, supplier, addresses).until_the_end(&inbox)
+        }
         Err(refusal) => {
             terminal::err(&refusal.text_for_stderr());
             exit::could_not_run()
@@ -61,7 +65,7 @@ pub(crate) fn alone(request: Request) -> ExitCode {
     }
 }
 
-fn start_alone(request: Request, events: &Sender<Event>) -> Result<(Engine, Supplier), Refusal> {
+fn start_alone(request: Request, events: &Sender<Event>) -> Result<(Engine, Request, Supply), Refusal> {
     let signals = Signals::catch().map_err(|error| format!("signals cannot be caught: {error}"))?;
     panic::install();
     let Gathered { supply, notes, .. } = gather(&request, None)?;
@@ -75,9 +79,9 @@ fn start_alone(request: Request, events: &Sender<Event>) -> Result<(Engine, Supp
     };
     watch_signals(signals, events.clone());
     say(&notes);
-    terminal::err(&format!("ready listeners={}", supply.addresses()));
+    terminal::err(&format!("ready listeners={}", supply.addresses().join(",")));
     systemd::tell(Tell::Ready);
-    Ok((engine, Supplier::Own { request, before: Box::new(supply) }))
+    Ok((engine, request, supply))
 }
 
 /// A channel for the control plane, read by a thread that hands on to the loop.
@@ -136,13 +140,15 @@ pub(crate) struct Serve {
     waiting: Vec<oneshot::Sender<ReloadOutcome>>,
     /// What was taken last.
     generation: u64,
+    /// Its addresses, as in the `ready` line.
+    addresses: Vec<String>,
     stop: Option<Stop>,
 }
 
 impl Serve {
     /// Ready to loop.
-    pub(crate) fn new(engine: Engine, supplier: Supplier) -> Self {
-        Self { engine, supplier, waiting: Vec::new(), generation: 1, stop: None }
+    pub(crate) fn new(engine: Engine, supplier: Supplier, addresses: Vec<String>) -> Self {
+        Self { engine, supplier, waiting: Vec::new(), generation: 1, addresses, stop: None }
     }
 
     /// Loops until a stop has come to its end.
@@ -218,13 +224,13 @@ impl Serve {
             let taken = self.engine.take(shared)?;
             say(&gathered.notes);
             **before = gathered.supply;
-            Ok((taken, gathered.notes))
+            Ok((taken, gathered.notes, before.addresses()))
         });
         let outcome = match taken {
-            Ok((taken, notes)) => {
-                let summary = format!("generation {}: listeners {}", taken.generation, before.addresses());
-                log::info!("reloaded, {summary}");
-                self.taken(taken, &notes, &summary)
+            Ok((taken, notes, addresses)) => {
+                let changes = self.note_addresses(addresses);
+                log::info!("reloaded, generation {}: {changes}", taken.generation);
+                self.taken(taken, notes, changes)
             }
             Err(report) => {
                 log::error!("reload refused, the configuration before stays in force:\n{report}");
@@ -240,9 +246,8 @@ impl Serve {
         let addresses = supply.addresses();
         let (outcome, said) = match self.engine.take(supply) {
             Ok(taken) => {
-                let summary = format!("generation {}: listeners {addresses}", taken.generation);
-                let said = ToKeeper::Taken { generation: taken.generation };
-                (self.taken(taken, &[], &summary), said)
+                let changes = self.note_addresses(addresses);
+                (self.taken(taken, Vec::new(), changes), ToKeeper::Taken { generation: taken.generation })
             }
             Err(report) => (self.refused(report.clone()), ToKeeper::NotTaken { report }),
         };
@@ -254,10 +259,16 @@ impl Serve {
         self.answer(&outcome);
     }
 
-    fn taken(&mut self, taken: Taken, notes: &[String], summary: &str) -> ReloadOutcome {
+    /// What changed; from here on these are the addresses.
+    fn note_addresses(&mut self, addresses: Vec<String>) -> String {
+        let before = std::mem::replace(&mut self.addresses, addresses);
+        changes(&before, &self.addresses)
+    }
+
+    fn taken(&mut self, taken: Taken, mut notes: Vec<String>, changes: String) -> ReloadOutcome {
         self.generation = taken.generation;
-        let report = notes.iter().map(String::as_str).chain([summary]).collect::<Vec<_>>().join("\n");
-        ReloadOutcome { applied: true, generation: taken.generation, report }
+        notes.push(changes);
+        ReloadOutcome { applied: true, generation: taken.generation, report: notes.join("\n") }
     }
 
     fn refused(&self, report: String) -> ReloadOutcome {

@@ -3,6 +3,7 @@
 //! Started as root, the keeper makes it and the worker uses it; otherwise one process does both. The configuration
 //! goes as text, because parsing the same text again is simpler and safer than a second form of every type.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -187,10 +188,24 @@ impl Supply {
         whole.then_some(Self { path, zone, workers, files, listeners, unix, tcp, access, program })
     }
 
-    /// `NAME=ADDRESS:PORT,…` as in the `ready` line.
-    pub(crate) fn addresses(&self) -> String {
-        let each = self.listeners.iter().map(|one| format!("{}={}", one.listener, one.address));
-        each.collect::<Vec<_>>().join(",")
+    /// `NAME=ADDRESS:PORT` of each address, in the order of the file.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.listeners.iter().map(|one| format!("{}={}", one.listener, one.address)).collect()
+    }
+}
+
+/// What a reload did to the addresses, in a few words.
+pub(crate) fn changes(before: &[String], after: &[String]) -> String {
+    let missing = |from: &[String], among: &[String]| -> Vec<String> {
+        let among: HashSet<&String> = among.iter().collect();
+        from.iter().filter(|address| !among.contains(address)).cloned().collect()
+    };
+    let (new, gone) = (missing(after, before), missing(before, after));
+    match (new.is_empty(), gone.is_empty()) {
+        (true, true) => "listeners as before".to_owned(),
+        (false, true) => format!("now also listens on {}", new.join(",")),
+        (true, false) => format!("no longer listens on {}", gone.join(",")),
+        (false, false) => format!("listens on {} instead of {}", new.join(","), gone.join(",")),
     }
 }
 
@@ -261,11 +276,25 @@ mod tests {
         let (header, contents, descriptors) = travelled(&sent, 5);
         let got = Supply::decode(header, &contents, descriptors).unwrap();
         assert_eq!(got.files, sent.files);
-        assert_eq!(got.addresses(), "https=127.0.0.1:4433");
+        assert_eq!(got.addresses(), ["https=127.0.0.1:4433"]);
         assert_eq!((got.path, got.zone, got.workers), (sent.path, sent.zone, sent.workers));
         assert_eq!(got.listeners[0].sockets.len(), 2);
         assert_eq!((got.access.is_some(), got.program.is_some()), (false, true));
         assert_eq!((got.unix.is_some(), got.tcp.is_some()), (true, true));
+    }
+
+    #[test]
+    fn a_reload_tells_what_it_changed() {
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let cases = [
+            ("a b", "b a", "listeners as before"),
+            ("a", "a b c", "now also listens on b,c"),
+            ("a b", "b", "no longer listens on a"),
+            ("a b", "b c", "listens on c instead of a"),
+        ];
+        for (before, after, expected) in cases {
+            assert_eq!(changes(&words(before), &words(after)), expected);
+        }
     }
 
     #[test]

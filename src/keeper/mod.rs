@@ -21,7 +21,7 @@ use crate::gather::{Gathered, Refusal, Request, gather};
 use crate::log::{self as program_log, Sink};
 use crate::serve::say;
 use crate::signals::{Signal, Signals};
-use crate::supply::Supply;
+use crate::supply::{Supply, changes};
 use crate::systemd::{self, Tell};
 use crate::users::Identity;
 use crate::{admin_socket, exit, limits, terminal};
@@ -214,11 +214,11 @@ impl Keeper {
             self.serves();
         } else if let Some(offered) = self.offered.take() {
             // Sockets that are gone from the configuration are closed here, now that the worker let go of them.
+            let changes = changes(&self.good.supply.addresses(), &offered.supply.addresses());
             self.good = offered;
             self.good.take_log();
             say(&self.good.notes);
-            let addresses = self.good.supply.addresses();
-            log::info!("reloaded, generation {generation}: listeners {addresses}");
+            log::info!("reloaded, generation {generation}: {changes}");
             systemd::tell(Tell::Ready);
         }
         if std::mem::take(&mut self.again) {
@@ -228,13 +228,16 @@ impl Keeper {
 
     /// A worker serves: the first one, or one that replaces another.
     fn serves(&mut self) {
+        if self.kill_at.is_some() {
+            return;
+        }
         if self.ready {
             log::warn!("keeper: served again, on the same sockets, with the configuration as it was");
             return;
         }
         self.ready = true;
         self.good.take_log();
-        terminal::err(&format!("ready listeners={}", self.good.supply.addresses()));
+        terminal::err(&format!("ready listeners={}", self.good.supply.addresses().join(",")));
         systemd::tell(Tell::Ready);
     }
 

@@ -53,6 +53,7 @@ fn start() -> Result<(Serve, std::sync::mpsc::Receiver<Event>), Failed> {
     let Some(ToWorker::Serve(supply)) = first else {
         return Err(Failed::Untold("the keeper sent no supply".into()));
     };
+    let addresses = supply.addresses();
     let (engine, taken) = match Engine::start(*supply, commands(&events)) {
         Ok(started) => started,
         Err(report) => {
@@ -65,7 +66,7 @@ fn start() -> Result<(Serve, std::sync::mpsc::Receiver<Event>), Failed> {
     let reading = channel.try_clone().map_err(|error| error.to_string())?;
     watch_signals(signals, events.clone());
     watch_keeper(receiver, reading, events);
-    Ok((Serve::new(engine, Supplier::Keeper(channel)), inbox))
+    Ok((Serve::new(engine, Supplier::Keeper(channel), addresses), inbox))
 }
 
 /// The keeper's channel, which is this process's standard input. From here on that is `/dev/null`.
