@@ -298,6 +298,15 @@ fn a_request_that_is_too_large_or_broken_is_refused() {
 }
 
 #[test]
+fn idle_connections_at_the_address_leave_the_socket_alone() {
+    let running = Running::start(WITHOUT_USERS);
+    let idle: Vec<_> = (0..80).map(|_| std::net::TcpStream::connect(running.address).unwrap()).collect();
+    assert_eq!(running.client.get("/ready").unwrap().status, 200);
+    drop(idle);
+    assert_eq!(running.tcp("GET", "/ready", &[], "").status, 200);
+}
+
+#[test]
 fn other_sockets_take_over_at_a_reload() {
     let running = Running::start(WITHOUT_USERS);
     let (client, socket) = running.another_unix_socket();

@@ -69,10 +69,10 @@ impl Logins {
         {
             return Ok(user.role);
         }
+        self.not_held(source, now)?;
         let Ok(_one) = self.computing.acquire().await else { return Err(Denied::Unknown) };
-        if let Some(left) = self.throttle.lock().held(source, now) {
-            return Err(Denied::Held(left));
-        }
+        // Others from there may have failed while this one waited its turn.
+        self.not_held(source, now)?;
         let fits = tokio::task::spawn_blocking(move || fits(&password, &hash)).await.unwrap_or(false);
         match user.filter(|_| fits) {
             Some(user) => {
@@ -85,6 +85,10 @@ impl Logins {
                 Err(Denied::Unknown)
             }
         }
+    }
+
+    fn not_held(&self, source: IpAddr, now: Instant) -> Result<(), Denied> {
+        self.throttle.lock().held(source, now).map_or(Ok(()), |left| Err(Denied::Held(left)))
     }
 
     /// A keyed hash over all that decided: another password, or another hash after a reload, is another mark.

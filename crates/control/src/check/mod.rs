@@ -20,11 +20,16 @@ use transom_state::Fault;
 pub(crate) use runner::Runner;
 pub use tls::Trusted;
 
+/// Characters of a sentence; a certificate with many names makes a long one.
+const WHY_CHARS_MAX: usize = 500;
+
 /// What is probed and how.
 #[derive(Debug)]
 pub struct Target<'a> {
     /// Where.
     pub address: SocketAddr,
+    /// Its name or address with the port, as configured: the `Host` of a request that is given none.
+    pub authority: &'a str,
     /// What is asked.
     pub probe: &'a Probe,
     /// The PROXY header the pool's servers expect before anything else.
@@ -47,8 +52,14 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// What came from a server or its certificate may stand in `why`: it is made fit for one line of a log.
     pub(crate) fn new(fault: Fault, why: impl Into<String>) -> Self {
-        Self { fault, why: why.into() }
+        let mut why = why.into().replace(char::is_control, "\u{fffd}");
+        if let Some((end, _)) = why.char_indices().nth(WHY_CHARS_MAX) {
+            why.truncate(end);
+            why.push('…');
+        }
+        Self { fault, why }
     }
 }
 
@@ -68,11 +79,11 @@ pub async fn probe(target: &Target<'_>) -> Result<(), Failure> {
     let host = http_host(target);
     match target.probe {
         Probe::Tcp => Ok(()),
-        Probe::Tls { .. } => tls::handshake(stream, target.trusted, &host, deadline).await.map(drop),
-        Probe::Http { tls: None, path, expect, .. } => http::get(stream, &host, path, expect, deadline).await,
+        Probe::Tls { .. } => tls::handshake(stream, target.trusted, host, deadline).await.map(drop),
+        Probe::Http { tls: None, path, expect, .. } => http::get(stream, host, path, expect, deadline).await,
         Probe::Http { tls: Some(_), path, expect, .. } => {
-            let stream = tls::handshake(stream, target.trusted, &host, deadline).await?;
-            http::get(stream, &host, path, expect, deadline).await
+            let stream = tls::handshake(stream, target.trusted, host, deadline).await?;
+            http::get(stream, host, path, expect, deadline).await
         }
         Probe::Smtp { expect } => {
             let own = stream.local_addr().map_err(|error| tcp::failure(&error, "reading our own address"))?;
@@ -81,11 +92,11 @@ pub async fn probe(target: &Target<'_>) -> Result<(), Failure> {
     }
 }
 
-/// What goes into the `Host` header, and the name asked for where none is verified.
-fn http_host(target: &Target<'_>) -> String {
+/// What goes into the `Host` header, and the name that TLS asks for where none is verified.
+fn http_host<'a>(target: &Target<'a>) -> &'a str {
     match target.probe {
-        Probe::Http { host: Some(host), .. } => host.to_string(),
-        _ => target.address.to_string(),
+        Probe::Http { host: Some(host), .. } => host,
+        _ => target.authority,
     }
 }
 

@@ -154,9 +154,14 @@ impl Watch {
         if let Some(port) = check.port {
             address.set_port(port);
         }
+        let authority = match &self.asks.address {
+            Address::Ip(_) => address.to_string(),
+            Address::Name { host, .. } => format!("{host}:{}", address.port()),
+        };
         let trusted = self.trusted.load_full();
         let target = Target {
             address,
+            authority: &authority,
             probe: &check.probe,
             proxy_protocol: self.asks.proxy_protocol,
             source: &self.asks.source,

@@ -79,7 +79,8 @@ async fn ask_with(
     proxy_protocol: Option<ProxyProtocol>,
 ) -> Result<(), Failure> {
     let timeout = Duration::from_secs(5);
-    super::probe(&Target { address, probe, proxy_protocol, source: &Source::Any, trusted, timeout }).await
+    let (source, authority) = (&Source::Any, "server.test:443");
+    super::probe(&Target { address, authority, probe, proxy_protocol, source, trusted, timeout }).await
 }
 
 fn words(result: Result<(), Failure>) -> String {
@@ -177,6 +178,36 @@ async fn a_head_or_a_body_without_end_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_request_names_the_host_that_was_given_or_the_server() {
+    for (host, want) in [(Some("mail.example.com"), "mail.example.com"), (None, "server.test:443")] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                stream.read_buf(&mut request).await.unwrap();
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            String::from_utf8(request).unwrap()
+        });
+        let expect = Expect { status: None, body: None };
+        let probe = Probe::Http { tls: None, path: "/h".into(), host: host.map(Into::into), expect };
+        assert_eq!(ask(address, &probe).await, Ok(()));
+        let request = server.await.unwrap();
+        assert!(request.starts_with(&format!("GET /h HTTP/1.1\r\nHost: {want}\r\n")), "{request}");
+        assert!(request.contains("\r\nConnection: close\r\n"), "{request}");
+    }
+}
+
+#[test]
+fn what_servers_say_cannot_break_the_log() {
+    let failure = Failure::new(Fault::ServerReset, format!("a\nb\x1b[1m{}", "c".repeat(1000)));
+    assert!(failure.why.starts_with("a\u{fffd}b\u{fffd}[1mccc"), "{failure}");
+    assert_eq!(failure.why.chars().count(), WHY_CHARS_MAX + 1);
+}
+
+#[tokio::test]
 async fn smtp_probes_read_a_greeting_and_an_answer_of_many_lines() {
     let table: [(&'static [&'static str], &str); 6] = [
         (&["220 mail\r\n", "250 hello\r\n", "221 bye\r\n"], "passed"),
@@ -228,6 +259,7 @@ async fn silence_is_over_at_the_deadline() {
         let trusted = Trusted::read(&probe).await;
         let target = Target {
             address: silent,
+            authority: "server.test:443",
             probe: &probe,
             proxy_protocol: None,
             source: &Source::Any,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use transom_config::{Probe, Verify};
@@ -15,6 +15,9 @@ use transom_tls::rustls::{self, ClientConfig};
 use transom_tls::{Authorities, Refusal, Trust, client_config, server_name};
 
 use super::{Deadline, Failure, tcp};
+
+/// Bytes of a file of authorities; a system's whole bundle has a twentieth of it.
+const AUTHORITIES_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// What the probes of one health check believe: made when a configuration comes into force, used by every probe.
 #[derive(Debug, Clone)]
@@ -59,8 +62,18 @@ impl Trusted {
 
 async fn read_authorities(path: &Path) -> Result<Authorities, String> {
     let unusable = |why: String| format!("the file of authorities {} cannot be used: {why}", path.display());
-    let pem = tokio::fs::read(path).await.map_err(|error| unusable(error.to_string()))?;
+    let pem = read_bounded(path).await.map_err(|error| unusable(error.to_string()))?;
     Authorities::from_pem(&pem).map_err(|error| unusable(error.to_string()))
+}
+
+async fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = tokio::fs::File::open(path).await?;
+    file.take(AUTHORITIES_BYTES_MAX + 1).read_to_end(&mut bytes).await?;
+    if bytes.len() as u64 > AUTHORITIES_BYTES_MAX {
+        return Err(io::Error::other(format!("it is larger than {AUTHORITIES_BYTES_MAX} bytes")));
+    }
+    Ok(bytes)
 }
 
 /// Shakes hands. `host` is the name asked for where none is verified.
