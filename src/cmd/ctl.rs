@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use transom_control::{Client, ClientError};
 
-use super::view;
+use super::view::{self, View};
 use crate::{admin_socket, exit, terminal};
 
 /// How often `wait-ready` asks.
@@ -139,7 +139,7 @@ impl From<ClientError> for Failed {
 /// What there is to print.
 enum Answer {
     /// For people or for programs.
-    Value(Value, fn(&Value) -> String),
+    Value(Value, View),
     /// As it is, in every case.
     Text(String),
 }

@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use super::table::Table;
 
+/// How an answer is told to people.
+pub(super) type View = fn(&Value) -> String;
+
 /// `transom ctl status`
 pub(super) fn status(value: &Value) -> String {
     let mut parts =
@@ -221,6 +224,24 @@ mod tests {
         let expected =
             ["mail/ex1", "10.0.0.1:443", "down", "5", "s", "ready", "10", "0", "7", "1", "server-refused"];
         assert_eq!(words, expected);
+    }
+
+    /// What the admin API's own reference shows is what we print.
+    #[test]
+    fn the_examples_of_the_reference_are_shown_whole() {
+        let examples: [(&str, View, &str); 5] = [
+            (include_str!("../../crates/control/src/admin/examples/listeners.json"), listeners, "name"),
+            (include_str!("../../crates/control/src/admin/examples/pools.json"), pools, "name"),
+            (include_str!("../../crates/control/src/admin/examples/servers.json"), servers, "name"),
+            (include_str!("../../crates/control/src/admin/examples/stick-entries.json"), entries, "key"),
+            (include_str!("../../crates/control/src/admin/examples/faults.json"), faults, "code"),
+        ];
+        for (example, view, naming) in examples {
+            let value: Value = serde_json::from_str(example).unwrap();
+            let list = value.as_object().unwrap().values().find_map(Value::as_array).unwrap();
+            let (shown, first) = (view(&value), text(&list[0][naming]));
+            assert!(!first.is_empty() && shown.contains(&first), "{first} in {shown}");
+        }
     }
 
     #[test]

@@ -20,6 +20,8 @@ use rustix::net::{
 const MARK: [u8; 4] = *b"TRSM";
 /// Mark, two lengths, one number.
 const HEAD: usize = 16;
+/// Bytes read at a time.
+const READ_BYTES: usize = 64 << 10;
 /// Descriptors one byte carries, below the kernel's limit of 253 (unix(7), SCM_RIGHTS).
 const DESCRIPTORS_A_BYTE: usize = 250;
 
@@ -102,11 +104,13 @@ fn send_descriptors(socket: &UnixStream, descriptors: &[BorrowedFd<'_>]) -> io::
     }
 }
 
-/// What came of one look at the socket.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Received {
-    /// Something came.
-    Some,
+/// What came of one look at the channel.
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// A whole frame.
+    Frame(Frame),
+    /// Some bytes of one: look again.
+    Part,
     /// Nothing is there yet.
     Nothing,
     /// The other end is gone.
@@ -134,27 +138,30 @@ impl Receiver {
             if let Some(frame) = self.next()? {
                 return Ok(Some(frame));
             }
-            if self.receive(socket, RecvFlags::empty())? == Received::End {
+            if matches!(self.receive(socket, RecvFlags::empty())?, Look::End) {
                 return Ok(None);
             }
         }
     }
 
-    /// Reads once, without waiting.
-    pub(crate) fn look(&mut self, socket: &UnixStream) -> io::Result<Received> {
-        self.receive(socket, RecvFlags::DONTWAIT)
+    /// The next frame, or what can be read of it without waiting. Never holds more than one read beyond a frame.
+    pub(crate) fn look(&mut self, socket: &UnixStream) -> io::Result<Look> {
+        match self.next()? {
+            Some(frame) => Ok(Look::Frame(frame)),
+            None => self.receive(socket, RecvFlags::DONTWAIT),
+        }
     }
 
-    fn receive(&mut self, socket: &UnixStream, flags: RecvFlags) -> io::Result<Received> {
-        let mut scratch = vec![0; 64 << 10];
+    fn receive(&mut self, socket: &UnixStream, flags: RecvFlags) -> io::Result<Look> {
+        let mut scratch = vec![0; READ_BYTES];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_A_BYTE))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let flags = flags | RecvFlags::CMSG_CLOEXEC;
         let got = match recvmsg(socket.as_fd(), &mut [IoSliceMut::new(&mut scratch)], &mut ancillary, flags) {
             Ok(got) => got,
-            Err(rustix::io::Errno::INTR) => return Ok(Received::Some),
-            Err(rustix::io::Errno::AGAIN) => return Ok(Received::Nothing),
-            Err(rustix::io::Errno::CONNRESET) => return Ok(Received::End),
+            Err(rustix::io::Errno::INTR) => return Ok(Look::Part),
+            Err(rustix::io::Errno::AGAIN) => return Ok(Look::Nothing),
+            Err(rustix::io::Errno::CONNRESET) => return Ok(Look::End),
             Err(error) => return Err(error.into()),
         };
         for message in ancillary.drain() {
@@ -166,14 +173,14 @@ impl Receiver {
             return Err(io::Error::other("descriptors were lost on the way: is RLIMIT_NOFILE too low?"));
         }
         if got.bytes == 0 {
-            return Ok(Received::End);
+            return Ok(Look::End);
         }
         self.pending.extend_from_slice(&scratch[..got.bytes]);
-        Ok(Received::Some)
+        Ok(Look::Part)
     }
 
     /// The next frame that is here whole. An error is final: the stream cannot be trusted further.
-    pub(crate) fn next(&mut self) -> io::Result<Option<Frame>> {
+    fn next(&mut self) -> io::Result<Option<Frame>> {
         if self.descriptors.len() > self.bounds.descriptors {
             return Err(malformed("more descriptors than may come"));
         }
@@ -309,8 +316,22 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().unwrap();
         send_descriptors(&ours, &[numbered(1).as_fd()]).unwrap();
         let mut receiver = Receiver::new(FROM_WORKER);
-        assert_eq!(receiver.look(&theirs).unwrap(), Received::Some);
+        assert!(matches!(receiver.look(&theirs), Ok(Look::Part)));
         assert!(receiver.next().is_err());
+    }
+
+    #[test]
+    fn a_worker_that_never_stops_talking_fills_no_memory() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let talking = std::thread::spawn(move || while send(&ours, b"{}", &[], &[]).is_ok() {});
+        let mut receiver = Receiver::new(FROM_WORKER);
+        let mut frames = 0;
+        while frames < 20_000 {
+            frames += u32::from(matches!(receiver.look(&theirs).unwrap(), Look::Frame(_)));
+            assert!(receiver.pending.len() <= 2 * READ_BYTES);
+        }
+        drop(theirs);
+        talking.join().unwrap();
     }
 
     #[test]
@@ -331,7 +352,7 @@ mod tests {
     #[test]
     fn a_look_at_a_silent_socket_does_not_wait() {
         let (_ours, theirs) = UnixStream::pair().unwrap();
-        assert_eq!(Receiver::new(FROM_WORKER).look(&theirs).unwrap(), Received::Nothing);
+        assert!(matches!(Receiver::new(FROM_WORKER).look(&theirs), Ok(Look::Nothing)));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use transom_config::Config;
 
-use self::channel::Received;
+use self::channel::Look;
 use self::message::{ToKeeper, ToWorker, send_supply};
 use self::spawn::{Patience, Worker};
 use crate::gather::{Gathered, Refusal, Request, gather};
@@ -28,6 +28,8 @@ use crate::{admin_socket, exit, limits, terminal};
 
 /// What a worker may take beyond its drain time, or beyond a cut, before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
+/// Looks at the channel before signals and deadlines have their turn again.
+const LOOKS_A_TURN: usize = 64;
 
 /// A supply in force, or offered, with what the keeper itself needs of its configuration.
 struct Kept {
@@ -61,6 +63,8 @@ struct Keeper {
     /// A reload was asked for while one was under way.
     again: bool,
     worker: Option<Worker>,
+    /// The worker may have said more than was heard.
+    unheard: bool,
     /// When the next worker is started; only without one.
     start_at: Instant,
     patience: Patience,
@@ -92,6 +96,7 @@ pub(crate) fn keep(request: Request) -> ExitCode {
         offered: None,
         again: false,
         worker: None,
+        unheard: false,
         start_at: Instant::now(),
         patience: Patience::default(),
         ready: false,
@@ -129,7 +134,8 @@ impl Keeper {
     /// Waits for a signal, the worker, or the next thing to do.
     fn wait(&self, now: Instant) {
         let due = self.worker.is_none().then_some(self.start_at);
-        let until = due.into_iter().chain(self.kill_at).chain(self.hung_up_until()).min();
+        let now_already = (self.unheard && self.worker.is_some()).then_some(now);
+        let until = due.into_iter().chain(now_already).chain(self.kill_at).chain(self.hung_up_until()).min();
         let until = until.map(|until| until.saturating_duration_since(now));
         let until = until.map(|until| Timespec {
             tv_sec: until.as_secs().min(3600) as i64,
@@ -159,7 +165,8 @@ impl Keeper {
             }
             Err(error) => {
                 let user = &self.good.identity.name;
-                log::error!("keeper: no worker can be started as {user}: {error}");
+                let help = "help: the keeper needs the capabilities CAP_SETUID and CAP_SETGID";
+                log::error!("keeper: no worker can be started as {user}: {error}\n{help}");
                 self.later(Duration::ZERO);
             }
         }
@@ -177,24 +184,27 @@ impl Keeper {
         self.start_at = Instant::now() + wait;
     }
 
-    /// Takes what the worker says.
+    /// Takes what the worker says; one that never stops talking is interrupted.
     fn hear(&mut self) {
-        loop {
-            let Some(worker) = &mut self.worker else { return };
-            let received = worker.receiver.look(&worker.channel);
-            let frame = received.and_then(|received| Ok((received, worker.receiver.next()?)));
-            match frame {
-                Ok((_, Some(frame))) => match ToKeeper::parse(&frame) {
+        self.unheard = true;
+        for _ in 0..LOOKS_A_TURN {
+            let Some(worker) = &mut self.worker else { break };
+            match worker.receiver.look(&worker.channel) {
+                Ok(Look::Frame(frame)) => match ToKeeper::parse(&frame) {
                     Ok(message) => self.handle(message),
                     Err(error) => self.disown(&format!("says what is not understood: {error}")),
                 },
-                Ok((Received::Some, None)) => {}
-                Ok((Received::Nothing, None)) => return,
-                Ok((Received::End, None)) => {
-                    worker.hung_up.get_or_insert_with(Instant::now);
+                Ok(Look::Part) => {}
+                Ok(Look::Nothing) => {
+                    self.unheard = false;
                     return;
                 }
-                Err(error) => return self.disown(&format!("cannot be understood: {error}")),
+                Ok(Look::End) => {
+                    worker.hung_up.get_or_insert_with(Instant::now);
+                    self.unheard = false;
+                    return;
+                }
+                Err(error) => self.disown(&format!("cannot be understood: {error}")),
             }
         }
     }
