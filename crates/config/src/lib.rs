@@ -5,6 +5,7 @@
 //! the file, of its includes and of the files it names comes in as arguments.
 
 mod check;
+mod expanded;
 mod file;
 mod health;
 mod listener;
@@ -13,7 +14,9 @@ mod model;
 mod place;
 mod pool;
 mod process;
+mod reference;
 mod report;
+mod schema;
 mod source;
 mod stick;
 mod text;
@@ -21,6 +24,7 @@ mod words;
 
 use std::sync::Arc;
 
+pub use expanded::{expanded, expanded_for_viewers};
 pub use health::{Expect, HealthCheck, Probe, Verify};
 pub use listener::{
     Listener, ListenerLimits, ListenerMode, NotTls, Passthrough, PlainHttp, ServerName, SniRoute, Sources,
@@ -34,7 +38,9 @@ pub use pool::{
 pub use process::{
     AccessFormat, AccessLog, Admin, Level, Limits, Log, LogSink, PasswordHash, Process, Role, User,
 };
+pub use reference::reference;
 pub use report::{Code, FAULTS_MAX, Fault, Location, Report, Severity};
+pub use schema::json_schema;
 pub use source::SourceFile;
 pub use stick::StickTable;
 

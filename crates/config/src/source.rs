@@ -32,7 +32,7 @@ impl SourceFile {
     /// The column, counted in characters from 1, of the byte `offset`.
     pub(crate) fn column(&self, offset: u32) -> u32 {
         let start = self.line_range(self.line(offset)).start;
-        let before = self.text.get(start..offset as usize).unwrap_or_default();
+        let before = self.text.get(start..self.text.floor_char_boundary(offset as usize)).unwrap_or_default();
         before.chars().count() as u32 + 1
     }
 

@@ -56,7 +56,7 @@ impl Checker<'_> {
                 self.not_under_tcp(named);
                 if fields.written("pool").is_none() {
                     let message = format!(
-                        "`{}` needs `pool`: under `mode = \"tcp\"` all connections go to one",
+                        "`listener.{}` needs `pool`: under `mode = \"tcp\"` all connections go to one",
                         named.name
                     );
                     self.fault(
@@ -110,8 +110,10 @@ impl Checker<'_> {
         }
         let routes = fields.given("routes").is_some_and(|_| !fields.list("routes").is_empty());
         if !routes && fields.written("routes").is_none_or(|entry| entry.item.is_some()) {
-            let message =
-                format!("`{}` has neither `routes` nor `pool`: every client would be refused", named.name);
+            let message = format!(
+                "`listener.{}` has neither `routes` nor `pool`: every client would be refused",
+                named.name
+            );
             let remedy = "add `routes = [{ sni = [\"mail.example.com\"], pool = \"…\" }]`, or `pool = \"…\"`";
             self.fault(Code::MissingKey, named.span, message, remedy);
         }
@@ -131,8 +133,10 @@ impl Checker<'_> {
         if let (Some(own), Some(all)) = (connections, global.connections)
             && own > all
         {
-            let message =
-                format!("`{}` may have {own} connections, but all listeners together only {all}", named.name);
+            let message = format!(
+                "`listener.{}` may have {own} connections, but all listeners together only {all}",
+                named.name
+            );
             let remedy = "raise `connections` in `[limits]`, or lower it here";
             self.fault(Code::LimitAboveGlobal, fields.place("connections"), message, remedy);
         }

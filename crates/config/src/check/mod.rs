@@ -10,9 +10,11 @@ mod routes;
 mod servers;
 mod sources;
 
-use std::collections::{HashMap, HashSet};
+pub(crate) use routes::shown;
+
 use std::sync::Arc;
 
+use self::references::References;
 use crate::file::Fields;
 use crate::report::{Code, Fault, Report};
 use crate::source::Span;
@@ -29,25 +31,13 @@ pub(crate) struct Checker<'a> {
     stick_tables: References,
 }
 
-/// Things that are named elsewhere: all there are, and those that somebody named.
-#[derive(Default)]
-struct References {
-    all: HashMap<Name, Span>,
-    used: HashSet<Name>,
-}
-
-impl References {
-    fn new(named: &[crate::file::Named]) -> Self {
-        let all = named.iter().map(|one| (one.name.clone(), one.span)).collect();
-        Self { all, used: HashSet::new() }
-    }
-}
-
 /// Checks the top level and gives the configuration, which counts only if the report has no errors after it.
 pub(crate) fn check(root: &Fields, whole: bool, zone: Option<&str>, report: &mut Report) -> Config {
     let zone = zone.or_else(|| root.text("zone")).map(Name::from);
-    let pools = References::new(root.named("pool"));
-    let stick_tables = References::new(root.named("stick-table"));
+    let pools = References::new("pool", root.named("pool"));
+    let stick_tables = References::new("stick-table", root.named("stick-table"));
+    let faulty = |key: &&str| root.written(key).is_some_and(|entry| entry.item.is_none());
+    let whole = whole && !["listener", "pool", "stick-table"].iter().any(faulty);
     let mut checker = Checker { report, whole, zone: zone.clone(), pools, stick_tables };
     let limits = checker.limits(root);
     let admin = checker.admin(root);

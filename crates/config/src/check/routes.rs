@@ -45,8 +45,12 @@ impl Checker<'_> {
                     "take it out here, or put this route before the other: the first match wins",
                 )
             };
-            let message =
-                format!("`{}` never comes here: `{earlier}` takes it, for the pool `{leads}`", shown(name));
+            let name = shown(name);
+            let message = if earlier == name {
+                format!("`{name}` is listed before, for the pool `{leads}`")
+            } else {
+                format!("`{name}` never comes here: `{earlier}` takes it, for the pool `{leads}`")
+            };
             self.report.push(Fault::new(code, span, message).remedy(remedy).also(first, "taken here"));
         }
         let own = || (span, pool.clone());

@@ -26,11 +26,12 @@ pub(crate) fn merge(report: &mut Report) -> Merged {
     let mut whole = true;
     for (file, source) in (0..).zip(sources.iter()) {
         let (tree, errors) = DeTable::parse_recoverable(&source.text);
-        let trusted = syntax::report(&errors, source, file, report);
+        let syntax = syntax::report(&errors, source, file, report);
         whole &= errors.is_empty();
-        if !trusted {
+        if !syntax.trusted {
             continue;
         }
+        report.mute(file, syntax.lines);
         let start = Span::new(file, 0..0);
         let fields = Reader { report, file }.table(&ROOT, tree.get_ref(), start, "");
         for entry in fields.into_entries() {

@@ -9,6 +9,7 @@ use super::fields::{Entry, Fields, Item, Named, Value};
 use crate::model::{Key, Kind, Later, Need, Table, Word};
 use crate::report::{Code, Fault, Report};
 use crate::source::{SourceFile, Span};
+use crate::text::number::grouped;
 use crate::text::{self, Problem};
 use crate::{LogSink, text::duration::NotDuration};
 
@@ -67,7 +68,9 @@ impl Reader<'_> {
         // What a later release reads may stand in for a key that this one needs.
         if fields.entries().iter().all(|entry| entry.key.later.is_none()) {
             let required = table.keys.iter().filter(|key| key.need == Need::Required);
-            for key in required.filter(|key| fields.written(key.name).is_none()) {
+            let clear = tree.keys().any(|name| in_clear(table, name.get_ref()));
+            let stands_in = |key: &Key| clear && matches!(key.kind, Kind::PasswordHash);
+            for key in required.filter(|key| fields.written(key.name).is_none() && !stands_in(key)) {
                 self.missing(key, span, path);
             }
         }
@@ -166,7 +169,7 @@ impl Reader<'_> {
         }
         let which = if number.is_some_and(|number| number < i128::from(min)) { "small" } else { "large" };
         let message = format!("`{}` is too {which}", last(path));
-        let remedy = format!("write a number from {min} to {max}");
+        let remedy = format!("write a number from {} to {}", grouped(min), grouped(max));
         self.report.push(Fault::new(Code::OutOfRange, span, message).remedy(remedy));
         None
     }
@@ -222,7 +225,7 @@ impl Reader<'_> {
     ) {
         let span = self.span(name.span());
         let written = name.get_ref();
-        if table.key("password-hash").is_some() && matches!(&**written, "password" | "pass" | "passwd") {
+        if in_clear(table, written) {
             let value = self.span(value.span());
             let message = "a password stands here in clear";
             let remedy = format!("write its hash as `password-hash`; {}", text::hash::MAKE);
@@ -263,6 +266,11 @@ impl Reader<'_> {
         let entry = keys.map(|key| format!("{} = {}", key.name, key.example)).collect::<Vec<_>>().join(", ");
         self.report.push(Fault::new(Code::WrongType, span, message).remedy(format!("write {{ {entry} }}")));
     }
+}
+
+/// Whether a key of the table holds a password that should be a hash.
+fn in_clear(table: &Table, key: &str) -> bool {
+    table.key("password-hash").is_some() && matches!(key, "password" | "pass" | "passwd")
 }
 
 /// Whether a kind is written as one string.
@@ -410,7 +418,9 @@ fn retyped(kind: &Kind, value: &DeValue<'_>, name: &str) -> String {
         {
             format!("take the quotation marks away: `{name} = {text}`")
         }
-        (Kind::Integer { min, max }, _) => format!("write a number from {min} to {max}, without a unit"),
+        (Kind::Integer { min, max }, _) => {
+            format!("write a number from {} to {}, without a unit", grouped(*min), grouped(*max))
+        }
         (Kind::Bool, _) => format!("write `{name} = true` or `{name} = false`"),
         (Kind::Tables(_), DeValue::Table(_)) => {
             format!("write it in double brackets, `[[….{name}]]`, or as a list: `{name} = [{{ … }}]`")

@@ -1,21 +1,41 @@
 //! What the TOML parser complains about, in words that say what to do.
 
+use std::collections::HashSet;
+use std::ops::Range;
+
 use toml::de::Error;
 
 use crate::report::{Code, Fault, Report};
 use crate::source::{SourceFile, Span};
 
-/// Reports the parser's complaints about a file, one a line. Returns whether what it read is to be trusted all the
-/// same: a string without quotation marks or a key given twice leaves the rest as it was meant.
-pub(super) fn report(errors: &[Error], source: &SourceFile, file: u32, report: &mut Report) -> bool {
+/// What the parser's complaints come to.
+pub(super) struct Syntax {
+    /// Whether what was read is to be trusted all the same: a string without quotation marks or a key given twice
+    /// leaves the rest as it was meant.
+    pub(super) trusted: bool,
+    /// The lines complained about: what else is wrong in them follows from that.
+    pub(super) lines: HashSet<u32>,
+}
+
+/// Reports the parser's complaints about a file, one a line.
+pub(super) fn report(errors: &[Error], source: &SourceFile, file: u32, report: &mut Report) -> Syntax {
     let mut complaints: Vec<Complaint<'_>> =
         errors.iter().map(|error| Complaint::new(error, source)).collect();
     complaints.sort_by_key(|complaint| complaint.range.start);
-    complaints.dedup_by_key(|complaint| source.line(complaint.range.start as u32));
+    complaints.dedup_by_key(|complaint| complaint.line);
     for complaint in &complaints {
+        if let Some(bracket) = complaint.bracket_left_open(source) {
+            // Everything behind it was taken for the inside of a list.
+            report.push(complaint.left_open(bracket, file));
+            break;
+        }
         report.push(complaint.fault(source, file));
     }
-    errors.iter().all(|error| error.message().starts_with(UNQUOTED) || error.message() == DUPLICATE)
+    let trusted = |error: &Error| error.message().starts_with(UNQUOTED) || error.message() == DUPLICATE;
+    Syntax {
+        trusted: errors.iter().all(trusted),
+        lines: complaints.iter().map(|complaint| complaint.line).collect(),
+    }
 }
 
 /// How the parser begins its complaint about a string without quotation marks.
@@ -27,21 +47,46 @@ const DUPLICATE: &str = "duplicate key";
 /// One complaint and its place.
 struct Complaint<'a> {
     message: &'a str,
-    range: std::ops::Range<usize>,
+    range: Range<usize>,
+    line: u32,
 }
 
 impl<'a> Complaint<'a> {
     fn new(error: &'a Error, source: &SourceFile) -> Self {
         let end = source.text.len();
         let range = error.span().unwrap_or(0..0);
-        Self { message: error.message(), range: range.start.min(end)..range.end.min(end) }
+        let range = range.start.min(end)..range.end.min(end);
+        Self { message: error.message(), line: source.line(range.start as u32), range }
+    }
+
+    /// The line before, if this complaint is that a new line goes on with a list: its closing bracket was forgotten.
+    fn bracket_left_open(&self, source: &SourceFile) -> Option<Range<usize>> {
+        let comma = self.message.starts_with("missing comma between")
+            || self.message.starts_with("unexpected `=` in");
+        let line = source.line_range(self.line);
+        let text = source.text.get(line.clone())?;
+        let first = line.start + (text.len() - text.trim_start().len());
+        let header_or_key = text.trim_start().starts_with('[') || text.contains('=');
+        if !comma || self.range.start != first || !header_or_key {
+            return None;
+        }
+        let before = (1..self.line).rev().map(|line| source.line_range(line));
+        before
+            .into_iter()
+            .find(|range| source.text.get(range.clone()).is_some_and(|text| !text.trim().is_empty()))
+    }
+
+    fn left_open(&self, bracket: Range<usize>, file: u32) -> Fault {
+        Fault::new(Code::Syntax, Span::new(file, self.range.clone()), "a list above this line is not closed")
+            .remedy("put the missing `]` or `}` before this line; what follows is read once that is done")
+            .also(Span::new(file, bracket), "after this line, perhaps")
     }
 
     fn fault(&self, source: &SourceFile, file: u32) -> Fault {
         let span = Span::new(file, self.range.clone());
         let at = source.text.get(self.range.clone()).unwrap_or_default().trim();
         if self.message == DUPLICATE {
-            return self.duplicate(at, source, file);
+            return self.duplicate(source, file);
         }
         if self.message.starts_with(UNQUOTED) {
             return unquoted(at, span);
@@ -79,11 +124,15 @@ impl<'a> Complaint<'a> {
         Fault::new(Code::Syntax, span, what).remedy(remedy)
     }
 
-    fn duplicate(&self, at: &str, source: &SourceFile, file: u32) -> Fault {
+    fn duplicate(&self, source: &SourceFile, file: u32) -> Fault {
+        let line = source.text.get(source.line_range(self.line)).unwrap_or_default().trim();
+        let key = source.text.get(self.range.clone()).unwrap_or_default().trim();
+        let what =
+            if line.starts_with('[') { line.split('#').next().unwrap_or_default().trim() } else { key };
         let span = Span::new(file, self.range.clone());
-        let fault = Fault::new(Code::DuplicateKey, span, format!("`{at}` is given twice"))
+        let fault = Fault::new(Code::DuplicateKey, span, format!("`{what}` is given twice"))
             .remedy("keep one of the two; what belongs together stands in one table");
-        match earlier(source, self.range.start, at) {
+        match earlier(source, self.range.start, key) {
             Some(range) => fault.also(Span::new(file, range), "first here"),
             None => fault,
         }
@@ -109,7 +158,7 @@ fn unquoted(at: &str, span: Span) -> Fault {
 }
 
 /// Where a key or header that is given again at `offset` was given before: the nearest line above that begins alike.
-fn earlier(source: &SourceFile, offset: usize, key: &str) -> Option<std::ops::Range<usize>> {
+fn earlier(source: &SourceFile, offset: usize, key: &str) -> Option<Range<usize>> {
     let line = source.line_range(source.line(offset as u32));
     let this = source.text.get(line.clone())?.trim();
     let header = this.starts_with('[');

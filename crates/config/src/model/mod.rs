@@ -36,7 +36,6 @@ pub(crate) struct Key {
     /// A value as it may stand in a file; the reference shows it, and remedies do.
     pub(crate) example: &'static str,
     /// What it does, for an administrator.
-    #[expect(dead_code, reason = "for the reference page")]
     pub(crate) doc: &'static str,
     /// Whether it must be given, and what holds when it is not.
     pub(crate) need: Need,
@@ -150,7 +149,6 @@ pub(crate) struct Word {
     /// As it is written.
     pub(crate) word: &'static str,
     /// What it means.
-    #[expect(dead_code, reason = "for the reference page")]
     pub(crate) doc: &'static str,
     /// Set when a later release owns it.
     pub(crate) later: Option<Later>,
@@ -240,7 +238,7 @@ impl Kind {
             Self::Integer { .. } => "a whole number",
             Self::Duration { .. } => "a duration",
             Self::Bool => "`true` or `false`",
-            Self::Choice(_) => "one of some words",
+            Self::Choice(_) => "a word in quotation marks",
             Self::Sink => "`stdout`, `stderr`, `off` or an absolute path",
             Self::Bind => "an address and port to accept on",
             Self::Server => "an address or name, and a port",
@@ -251,7 +249,7 @@ impl Kind {
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
             Self::Tables(_) => "a list of tables",
-            Self::Named(_) => "tables by name",
+            Self::Named(_) => "a table for each name",
             Self::Later => "of a later release",
         }
     }

@@ -153,7 +153,7 @@ pub(crate) static ADMIN: Table = Table {
             "users",
             Kind::Tables(&USER),
             "[{ name = \"watch\", password-hash = \
-             \"$argon2id$v=19$m=19456,t=2,p=1$dHJhbnNvbS1zYWx0$2ivsFPrQf+LEcqHzRV3ZTcZx6XbK0KSlnPDRxP9Q1gM\" }]",
+             \"$argon2id$v=19$m=19456,t=2,p=1$8riclmvrXIbrsnYrEjziWQ$AS/zq7hXI/G5hur6ZWgb+oH7IyTu4RUCVFOgXzO0FP8\" }]",
             "everybody who reaches the address is a viewer",
             USER.doc,
         ),
@@ -168,7 +168,7 @@ pub(crate) static USER: Table = Table {
         Key::required(
             "password-hash",
             PasswordHash,
-            "\"$argon2id$v=19$m=19456,t=2,p=1$dHJhbnNvbS1zYWx0$2ivsFPrQf+LEcqHzRV3ZTcZx6XbK0KSlnPDRxP9Q1gM\"",
+            "\"$argon2id$v=19$m=19456,t=2,p=1$8riclmvrXIbrsnYrEjziWQ$AS/zq7hXI/G5hur6ZWgb+oH7IyTu4RUCVFOgXzO0FP8\"",
             "An argon2id hash in PHC form. Debian's `argon2` makes one: \
              `printf %s PASSWORD | argon2 \"$(openssl rand -hex 8)\" -id -t 2 -k 19456 -p 1 -e`.",
         ),

@@ -3,6 +3,7 @@
 mod code;
 mod render;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -68,6 +69,8 @@ pub struct Report {
     errors: Kept,
     warnings: Kept,
     sources: Arc<[SourceFile]>,
+    /// File and line of which nothing more is taken.
+    mute: HashSet<(u32, u32)>,
 }
 
 /// Faults of one severity: the first [`FAULTS_MAX`], and how many there were.
@@ -80,7 +83,7 @@ struct Kept {
 impl Report {
     /// A report without faults on these files.
     pub(crate) fn new(sources: Arc<[SourceFile]>) -> Self {
-        Self { errors: Kept::default(), warnings: Kept::default(), sources }
+        Self { errors: Kept::default(), warnings: Kept::default(), sources, mute: HashSet::new() }
     }
 
     /// How many errors there are; with any, there is no configuration.
@@ -123,6 +126,15 @@ impl Report {
 
     /// Puts a fault down.
     pub(crate) fn push(&mut self, fault: Fault) {
+        if let Some(span) = fault.span
+            && !self.mute.is_empty()
+            && self.mute.contains(&(
+                span.file,
+                self.sources.get(span.file as usize).map_or(0, |s| s.line(span.start)),
+            ))
+        {
+            return;
+        }
         debug_assert!(!fault.remedy.is_empty(), "every fault says what to do: {fault:?}");
         let kept = match fault.code.severity() {
             Severity::Error => &mut self.errors,
@@ -132,6 +144,11 @@ impl Report {
         if kept.faults.len() < FAULTS_MAX {
             kept.faults.push(fault);
         }
+    }
+
+    /// Takes no more faults of these lines: what is wrong with them has been said.
+    pub(crate) fn mute(&mut self, file: u32, lines: HashSet<u32>) {
+        self.mute.extend(lines.into_iter().map(|line| (file, line)));
     }
 
     /// The candidate spelled most like `word`. Not looked for any more once the report is full, as it is dear.

@@ -1,6 +1,8 @@
 //! The report for people, drawn by annotate-snippets. Only the lines in question are handed over, cut to a readable
 //! length: a file may have one line of megabytes.
 
+use std::ops::Range;
+
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
@@ -53,25 +55,19 @@ fn group(report: &Report, fault: &Fault) -> Group<'static> {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let title = level.primary_title(clip(&fault.message)).id(fault.code.word());
-    let mut group = Group::with_title(title);
-    let primary = fault.span.map(|span| (span, String::new(), AnnotationKind::Primary));
-    let related = fault.related.iter().map(|(span, label)| (*span, label.clone(), AnnotationKind::Context));
-    for (span, label, kind) in primary.into_iter().chain(related) {
-        let Some(source) = report.sources.get(span.file as usize) else { continue };
-        let window = Window::around(source, span);
-        let annotation = kind.span(window.range.clone());
-        let annotation = if label.is_empty() { annotation } else { annotation.label(clip(&label)) };
-        let path = source.path.display().to_string();
-        let line = source.line(span.start) as usize;
-        let snippet = Snippet::source(window.text).line_start(line).annotation(annotation);
-        group = if window.cut {
-            // The columns of what is left are not those of the file.
-            let column = source.column(span.start) as usize;
-            group.element(Origin::path(path).line(line).char_column(column)).element(snippet)
-        } else {
-            group.element(snippet.path(path))
-        };
+    let mut group = Group::with_title(level.primary_title(clip(&fault.message)).id(fault.code.word()));
+    if let Some(span) = fault.span
+        && let Some(window) = Window::around(&report.sources, span)
+    {
+        // What stands in the same line is marked in the same picture.
+        let (near, far): (Vec<_>, Vec<_>) =
+            fault.related.iter().partition(|(span, _)| window.range(*span).is_some());
+        group = window.draw(group, span, None, &near);
+        for (span, label) in far {
+            if let Some(window) = Window::around(&report.sources, *span) {
+                group = window.draw(group, *span, Some(label), &[]);
+            }
+        }
     }
     group.element(Level::HELP.message(clip(&fault.remedy)))
 }
@@ -85,25 +81,72 @@ fn clip(text: &str) -> String {
 }
 
 /// The part of a line that is shown.
-struct Window {
+struct Window<'a> {
+    source: &'a SourceFile,
+    file: u32,
+    /// Line, counted from 1.
+    line: u32,
+    /// What is shown of the line, in bytes of the file.
+    shown: Range<usize>,
+    /// The whole line with passwords blotted out, byte for byte.
     text: String,
-    range: std::ops::Range<usize>,
-    /// Whether the line begins before it.
-    cut: bool,
+    /// First byte of the line.
+    start: usize,
 }
 
-impl Window {
-    /// The line in which `span` begins, cut around it, with passwords blotted out.
-    fn around(source: &SourceFile, span: Span) -> Self {
-        let line = source.line_range(source.line(span.start));
-        let text = source.text.get(line.clone()).unwrap_or_default();
-        let start = (span.start as usize).clamp(line.start, line.end) - line.start;
-        let end = (span.end as usize).clamp(line.start + start, line.end) - line.start;
-        let text = blot_passwords(text);
-        let first = text[..start].char_indices().rev().nth(CONTEXT_CHARS - 1).map_or(0, |(at, _)| at);
-        let last = text[start..].char_indices().nth(CONTEXT_CHARS).map_or(text.len(), |(at, _)| start + at);
-        let range = start - first..end.min(last) - first;
-        Self { text: text[first..last].to_owned(), range, cut: first > 0 }
+impl<'a> Window<'a> {
+    /// The line in which `span` begins, cut around it.
+    fn around(sources: &'a [SourceFile], span: Span) -> Option<Self> {
+        let source = sources.get(span.file as usize)?;
+        let line = source.line(span.start);
+        let range = source.line_range(line);
+        let text = blot_passwords(source.text.get(range.clone()).unwrap_or_default());
+        let at = text.floor_char_boundary((span.start as usize).saturating_sub(range.start));
+        let first = text[..at].char_indices().rev().nth(CONTEXT_CHARS - 1).map_or(0, |(first, _)| first);
+        let last = text[at..].char_indices().nth(CONTEXT_CHARS).map_or(text.len(), |(last, _)| at + last);
+        Some(Self { source, file: span.file, line, shown: first..last, text, start: range.start })
+    }
+
+    /// Where `span` is in what is shown, cut to it; `None` if it begins elsewhere.
+    fn range(&self, span: Span) -> Option<Range<usize>> {
+        // The parser may point into the middle of a character.
+        let start = self.text.floor_char_boundary((span.start as usize).checked_sub(self.start)?);
+        let end = self.text.ceil_char_boundary((span.end as usize).checked_sub(self.start)?.max(start));
+        let here = span.file == self.file && (self.shown.start..=self.shown.end).contains(&start);
+        here.then(|| start - self.shown.start..end.min(self.shown.end) - self.shown.start)
+    }
+
+    /// Adds the picture of the line to a group: `span` is what it is about, `near` are others in it.
+    fn draw(
+        &self,
+        group: Group<'static>,
+        span: Span,
+        label: Option<&str>,
+        near: &[&(Span, String)],
+    ) -> Group<'static> {
+        let (cut_left, cut_right) = (self.shown.start > 0, self.shown.end < self.text.len());
+        let (left, right) = (if cut_left { "…" } else { "" }, if cut_right { "…" } else { "" });
+        let text = format!("{left}{}{right}", &self.text[self.shown.clone()]);
+        let shift = |range: Range<usize>| range.start + left.len()..range.end + left.len();
+        let kind = if label.is_some() { AnnotationKind::Context } else { AnnotationKind::Primary };
+        let primary = kind.span(shift(self.range(span).unwrap_or(0..0)));
+        let primary = match label {
+            Some(label) => primary.label(clip(label)),
+            None => primary,
+        };
+        let near = near.iter().filter_map(|(span, label)| {
+            Some(AnnotationKind::Context.span(shift(self.range(*span)?)).label(clip(label)))
+        });
+        let snippet =
+            Snippet::source(text).line_start(self.line as usize).annotation(primary).annotations(near);
+        let path = self.source.path.display().to_string();
+        if cut_left {
+            // The columns of what is left are not those of the file.
+            let column = self.source.column(span.start) as usize;
+            group.element(Origin::path(path).line(self.line as usize).char_column(column)).element(snippet)
+        } else {
+            group.element(snippet.path(path))
+        }
     }
 }
 
@@ -158,12 +201,13 @@ mod tests {
     #[test]
     fn long_lines_are_cut_around_the_place() {
         let text = format!("{}HERE{}", "ä".repeat(100_000), "z".repeat(100_000));
-        let source = SourceFile::new(Path::new("x"), &text);
+        let sources = [SourceFile::new(Path::new("x"), &text)];
         let at = text.find("HERE").expect("it is in there");
-        let window = Window::around(&source, Span::new(0, at..at + 4));
-        assert_eq!(&window.text[window.range.clone()], "HERE");
-        assert!(window.text.chars().count() <= 2 * CONTEXT_CHARS);
-        let all = Window::around(&source, Span::new(0, 0..text.len()));
-        assert_eq!(all.range, 0..all.text.len());
+        let span = Span::new(0, at..at + 4);
+        let window = Window::around(&sources, span).expect("there is such a file");
+        assert_eq!(&window.text[window.shown.clone()][window.range(span).expect("it is shown")], "HERE");
+        assert!(window.text[window.shown.clone()].chars().count() <= 2 * CONTEXT_CHARS);
+        let all = Window::around(&sources, Span::new(0, 0..text.len())).expect("there is such a file");
+        assert_eq!(all.range(Span::new(0, 0..text.len())), Some(all.shown.clone()));
     }
 }

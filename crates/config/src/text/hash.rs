@@ -103,7 +103,7 @@ fn coded_fault(part: &str, text: &str, least: usize, most: usize) -> Option<Stri
 mod tests {
     use super::*;
 
-    /// Of the password `transom`.
+    /// Of no password: random bytes.
     const GOOD: &str =
         "$argon2id$v=19$m=19456,t=2,p=1$dHJhbnNvbS1zYWx0$2ivsFPrQf+LEcqHzRV3ZTcZx6XbK0KSlnPDRxP9Q1gM";
 

@@ -5,6 +5,7 @@ pub(crate) mod address;
 pub(crate) mod duration;
 pub(crate) mod hash;
 pub(crate) mod name;
+pub(crate) mod number;
 pub(crate) mod spelling;
 
 use crate::report::Code;

@@ -3,7 +3,11 @@
 /// Words longer than this get no suggestion: nobody mistypes those, and comparing costs their product.
 const WORD_CHARS_MAX: usize = 64;
 
-/// The candidate that looks most like `word`, if one looks like it at all: at most a third of its letters differ.
+/// Letters from which on a word that a candidate begins with is taken for its short form.
+const PREFIX_CHARS_MIN: usize = 4;
+
+/// The candidate that looks most like `word`, if one looks like it at all: at most a third of its letters differ, or it
+/// is the longer form of the word.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.to_lowercase().replace('_', "-").chars().take(WORD_CHARS_MAX + 1).collect();
     if word.is_empty() || word.len() > WORD_CHARS_MAX {
@@ -12,6 +16,9 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     candidates
         .into_iter()
         .filter_map(|candidate| {
+            if longer_form(&word, candidate) {
+                return Some((1, candidate));
+            }
             let letters: Vec<char> = candidate.to_lowercase().chars().take(WORD_CHARS_MAX + 1).collect();
             let allowed = (word.len().max(letters.len()) / 3).max(1);
             if letters.len() > WORD_CHARS_MAX || word.len().abs_diff(letters.len()) > allowed {
@@ -20,8 +27,17 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
             let distance = distance(&word, &letters);
             (distance <= allowed && distance < letters.len()).then_some((distance, candidate))
         })
-        .min_by_key(|(distance, _)| *distance)
+        .min()
         .map(|(_, candidate)| candidate)
+}
+
+/// Whether `candidate` is `word` and more, as `least-connections` is of `leastconn`; hyphens do not count.
+fn longer_form(word: &[char], candidate: &str) -> bool {
+    let mut letters = candidate.chars().filter(|c| *c != '-');
+    let mut word = word.iter().filter(|c| **c != '-').peekable();
+    word.peek().is_some()
+        && word.clone().count() >= PREFIX_CHARS_MIN
+        && word.all(|c| letters.next() == Some(*c))
 }
 
 /// Letters to insert, remove, change or swap with their neighbour (optimal string alignment).
@@ -59,6 +75,8 @@ mod tests {
             ("route", Some("routes")),
             ("certificate", None),
             ("x", None),
+            ("inspect", Some("inspect-timeout")),
+            ("acceptproxy", Some("accept-proxy")),
             ("", None),
             (&"pool".repeat(100), None),
         ] {
