@@ -14,12 +14,11 @@ use transom_config::{
 
 use crate::{Ask, Choice, Fault, Lease, Pool, ProbeResult, World};
 
-/// Seeds of one run: 256, or the one in `SEED`.
+/// Seeds of one run: 256, or as many as `SEEDS` says, or the one in `SEED`.
 pub(crate) fn seeds() -> Vec<u64> {
-    match std::env::var("SEED") {
-        Ok(seed) => vec![seed.parse().expect("SEED is a number")],
-        Err(_) => (0..256).collect(),
-    }
+    let number =
+        |name| std::env::var(name).ok().map(|text| text.parse().expect("SEED and SEEDS are numbers"));
+    number("SEED").map_or_else(|| (0..number("SEEDS").unwrap_or(256)).collect(), |seed| vec![seed])
 }
 
 /// Random numbers that a seed decides (splitmix64).

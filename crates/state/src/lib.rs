@@ -21,6 +21,8 @@ mod pool;
 mod queue;
 mod roster;
 mod server;
+#[cfg(test)]
+mod simulation;
 pub mod stick;
 mod world;
 

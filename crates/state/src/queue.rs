@@ -48,25 +48,19 @@ impl Ticket {
         let wish = stuck_to.and_then(|index| pool.wish(index));
         let before = std::mem::replace(&mut self.wish, wish);
         let turn = pool.line().stand(number, wish, cx.waker());
-        if turn == Turn::Wait {
-            return Poll::Pending;
+        let answer = if turn == Turn::Wait { Choice::Full } else { pool.attempt(ask, stuck_to) };
+        if !matches!(answer, Choice::Full) {
+            self.give_up();
+            return Poll::Ready(answer);
         }
-        match pool.attempt(ask, stuck_to) {
-            Choice::Full => {
-                if turn == Turn::Called {
-                    self.pass_on(pool, number, before);
-                }
-                Poll::Pending
-            }
-            done => {
-                self.give_up();
-                Poll::Ready(done)
-            }
+        if turn == Turn::Called || before != wish {
+            self.pass_on(pool, number, before);
         }
+        Poll::Pending
     }
 
-    /// The place it was called for is another's: this client has tried that server before, or sticks to another one
-    /// meanwhile.
+    /// The place it was called for is another's: this client has tried that server before, or wants another one now.
+    /// In the latter case it no longer stands before those with its former wish, either.
     fn pass_on(&self, pool: &Pool, number: u64, before: Wish) {
         if pool.may_have_room() {
             pool.line().call_after(number);
