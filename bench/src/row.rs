@@ -25,12 +25,20 @@ pub(crate) struct Row {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Relays it.
-    Tcp {
-        /// With haproxy's `option splice-auto`.
-        splice: bool,
-    },
+    Tcp(Splice),
     /// Reads the name in the ClientHello, chooses among two pools by it, and relays.
     Passthrough,
+}
+
+/// Whether haproxy is told to splice. We decide ourselves, nginx cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Splice {
+    /// No.
+    Off,
+    /// `option splice-auto`: when it finds it worthwhile.
+    Auto,
+    /// `option splice-request` and `splice-response`: always.
+    Always,
 }
 
 /// What the clients do.
@@ -84,37 +92,51 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         name: "tcp-short",
         what: "TCP: connect, 1 KiB there and back, close; 32 clients",
-        mode: Mode::Tcp { splice: false },
+        mode: Mode::Tcp(Splice::Off),
         work: Work::Short { request: KIB, connections: 32 },
         gate: Some(0.95),
     },
     Row {
         name: "tcp-keep-alive-64",
         what: "TCP: 1 KiB there and back; 64 connections",
-        mode: Mode::Tcp { splice: false },
+        mode: Mode::Tcp(Splice::Off),
         work: Work::KeepAlive { connections: 64 },
         gate: Some(0.92),
     },
     Row {
         name: "tcp-keep-alive-256",
         what: "TCP: 1 KiB there and back; 256 connections",
-        mode: Mode::Tcp { splice: false },
+        mode: Mode::Tcp(Splice::Off),
         work: Work::KeepAlive { connections: 256 },
         gate: Some(0.92),
     },
     Row {
         name: "tcp-bulk-down",
-        what: "TCP: 1 GiB each from the servers, splice on both; 4 connections",
-        mode: Mode::Tcp { splice: true },
+        what: "TCP: 1 GiB each from the servers; 4 connections; haproxy has option splice-auto",
+        mode: Mode::Tcp(Splice::Auto),
         work: Work::Down { connections: 4 },
         gate: Some(0.35),
     },
     Row {
         name: "tcp-bulk-up",
-        what: "TCP: 1 GiB each to the servers, splice on both; 4 connections",
-        mode: Mode::Tcp { splice: true },
+        what: "TCP: 1 GiB each to the servers; 4 connections; haproxy has option splice-auto",
+        mode: Mode::Tcp(Splice::Auto),
         work: Work::Up { connections: 4 },
         gate: Some(0.35),
+    },
+    Row {
+        name: "tcp-splice-down",
+        what: "TCP: as tcp-bulk-down; haproxy has option splice-response, which it always follows",
+        mode: Mode::Tcp(Splice::Always),
+        work: Work::Down { connections: 4 },
+        gate: None,
+    },
+    Row {
+        name: "tcp-splice-up",
+        what: "TCP: as tcp-bulk-up; haproxy has option splice-request, which it always follows",
+        mode: Mode::Tcp(Splice::Always),
+        work: Work::Up { connections: 4 },
+        gate: None,
     },
     Row {
         name: "passthrough-short",
@@ -126,14 +148,14 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         name: "tcp-idle-5000",
         what: "TCP: memory of an idle connection, 5,000 of them",
-        mode: Mode::Tcp { splice: false },
+        mode: Mode::Tcp(Splice::Off),
         work: Work::Idle { connections: 5_000 },
         gate: Some(0.15),
     },
     Row {
         name: "tcp-idle-10000",
         what: "TCP: memory of an idle connection, 10,000 of them (fewer where open files are limited)",
-        mode: Mode::Tcp { splice: false },
+        mode: Mode::Tcp(Splice::Off),
         work: Work::Idle { connections: 10_000 },
         gate: Some(0.15),
     },

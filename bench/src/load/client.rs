@@ -116,9 +116,9 @@ impl Client {
             };
             let by = self.at - before;
             if self.doing == Doing::Asking {
-                moved.sent += by
+                moved.sent += by;
             } else {
-                moved.received += by
+                moved.received += by;
             }
             match progress? {
                 Progress::Blocked => return Ok(Needs::Event),

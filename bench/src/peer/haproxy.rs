@@ -1,16 +1,20 @@
 //! haproxy's configuration.
 
 use super::{SERVER_NAME, Task, joined};
-use crate::row::Mode;
+use crate::row::{Mode, Splice};
 
 /// One thread; its access log goes to the standard output, which is the log file.
 pub(super) fn config(task: &Task<'_>) -> String {
     let log = if task.log { "  log stdout format raw local0\n" } else { "" };
     let tcplog = if task.log { "  log global\n  option tcplog\n" } else { "" };
-    let splice = if task.mode == (Mode::Tcp { splice: true }) { "  option splice-auto\n" } else { "" };
+    let splice = match task.mode {
+        Mode::Tcp(Splice::Auto) => "  option splice-auto\n",
+        Mode::Tcp(Splice::Always) => "  option splice-request\n  option splice-response\n",
+        Mode::Tcp(Splice::Off) | Mode::Passthrough => "",
+    };
     let bind = joined(task.addresses, ",", |_, address| address.to_string());
     let inspect = match task.mode {
-        Mode::Tcp { .. } => String::new(),
+        Mode::Tcp(_) => String::new(),
         Mode::Passthrough => format!(
             "  tcp-request inspect-delay 5s\n  tcp-request content accept if {{ req_ssl_hello_type 1 }}\n  \
              use_backend exchange if {{ req_ssl_sni -i {SERVER_NAME} }}\n"
@@ -30,10 +34,11 @@ pub(super) fn config(task: &Task<'_>) -> String {
 mod tests {
     use super::super::tests::config_of;
     use super::super::{Mode, Peer};
+    use crate::row::Splice;
 
     #[test]
     fn tcp_with_splice_and_without_a_log() {
-        let text = config_of(&Peer::Haproxy, Mode::Tcp { splice: true }, false);
+        let text = config_of(&Peer::Haproxy, Mode::Tcp(Splice::Auto), false);
         assert_eq!(
             text,
             "global\n  nbthread 1\n  maxconn 340\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1m\n  \

@@ -25,7 +25,7 @@ pub(super) fn config(task: &Task<'_>) -> String {
     let listen = joined(task.addresses, "", |_, address| format!("    listen {address} backlog=4096;\n"));
     let servers = joined(task.servers, " ", |_, address| format!("server {address};"));
     let (names, to) = match task.mode {
-        Mode::Tcp { .. } => (String::new(), "    proxy_pass rest;\n"),
+        Mode::Tcp(_) => (String::new(), "    proxy_pass rest;\n"),
         Mode::Passthrough => (
             format!("  map $ssl_preread_server_name $pool {{ {SERVER_NAME} exchange; default rest; }}\n"),
             "    ssl_preread on;\n    preread_timeout 5s;\n    proxy_pass $pool;\n",
@@ -46,10 +46,11 @@ pub(super) fn config(task: &Task<'_>) -> String {
 mod tests {
     use super::super::tests::config_of;
     use super::super::{Mode, Peer};
+    use crate::row::Splice;
 
     #[test]
     fn tcp_without_a_log() {
-        let text = config_of(&Peer::Nginx, Mode::Tcp { splice: true }, false);
+        let text = config_of(&Peer::Nginx, Mode::Tcp(Splice::Auto), false);
         for part in [
             "worker_processes 1;",
             "worker_connections 700;",

@@ -9,7 +9,7 @@ pub(super) fn config(task: &Task<'_>, format: &str) -> String {
     let access = if task.log { format!("{dir}/{ACCESS_LOG}") } else { "off".into() };
     let bind = joined(task.addresses, ", ", |_, address| format!("\"{address}\""));
     let mode = match task.mode {
-        Mode::Tcp { .. } => "mode = \"tcp\"\n".to_owned(),
+        Mode::Tcp(_) => "mode = \"tcp\"\n".to_owned(),
         Mode::Passthrough => format!(
             "mode = \"passthrough\"\ninspect-timeout = \"5s\"\n\
              routes = [{{ sni = [\"{SERVER_NAME}\"], pool = \"exchange\" }}]\n"
@@ -34,10 +34,11 @@ pub(super) fn config(task: &Task<'_>, format: &str) -> String {
 mod tests {
     use super::super::tests::config_of;
     use super::super::{Mode, Peer};
+    use crate::row::Splice;
 
     #[test]
     fn tcp_without_a_log() {
-        let text = config_of(&Peer::Transom("transom".into()), Mode::Tcp { splice: false }, false);
+        let text = config_of(&Peer::Transom("transom".into()), Mode::Tcp(Splice::Off), false);
         assert_eq!(
             text,
             "workers = 1\n[process]\ndrain = \"1s\"\n[log]\naccess = \"off\"\nformat = \"json\"\n[admin]\nsocket = \
