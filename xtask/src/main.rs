@@ -1,6 +1,7 @@
 //! Developer commands: `./x COMMAND` or `cargo xtask COMMAND`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a developer's tool talks to the terminal")]
 
+mod docs;
 mod fuzz;
 mod shell;
 mod test;
@@ -26,6 +27,8 @@ enum Command {
     Test(test::Options),
     /// Checks what compilers do not: arrows between crates, words, sizes, stale generated pages.
     Tidy,
+    /// Writes the generated pages: reference, JSON Schema, faults, metrics, admin API.
+    Docs(docs::Options),
     /// Feeds the parsers with made-up bytes.
     Fuzz(fuzz::Options),
 }
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Command::Ci => test::run(&test::Options::strict()),
         Command::Test(options) => test::run(&options),
         Command::Tidy => tidy::run(),
+        Command::Docs(options) => docs::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
     };
     match outcome {

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
+use crate::docs;
 use crate::shell;
 use crate::test::Outcome;
 use crate::test::count::Counts;
@@ -82,7 +83,14 @@ const RULES: &[Rule] = &[
     ("words", |files| Ok(words::vocabulary(files))),
     ("places", |files| Ok(words::places(files))),
     ("links", |files| Ok(links::check(files))),
+    ("generated", |_| generated()),
 ];
+
+/// Pages written by code say what the code says.
+fn generated() -> Result<Vec<Finding>> {
+    let stale = docs::stale_paths()?;
+    Ok(stale.into_iter().map(|path| Finding::about(format!("{path} is stale: ./x docs writes it"))).collect())
+}
 
 /// The command line.
 pub(crate) fn run() -> Result<bool> {
