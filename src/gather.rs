@@ -16,7 +16,7 @@ use transom_config::{Config, Listener, LogSink, Options, Report};
 use crate::files::Disk;
 use crate::supply::{AdminTcp, AdminUnix, Listening, Supply};
 use crate::users::{Identity, identity};
-use crate::{admin_socket, limits, terminal};
+use crate::{admin_socket, limits, named, terminal};
 
 /// What `transom run` was asked.
 #[derive(Debug, Clone)]
@@ -85,6 +85,10 @@ pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathe
     let options = Options { zone: request.zone.clone() };
     let loaded = transom_config::load(&request.path, &disk, &options);
     let Some(config) = loaded.config else { return Err(Refusal::Config(Box::new(loaded.report))) };
+    let unusable = named::look_into(&config, &disk);
+    if !unusable.is_empty() {
+        return Err(Refusal::Machine(unusable.join("\n")));
+    }
     let mut notes = Vec::new();
     if loaded.report.warnings() > 0 {
         notes.push(loaded.report.render(false));

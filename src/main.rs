@@ -9,6 +9,7 @@ mod gather;
 mod keeper;
 mod limits;
 mod log;
+mod named;
 mod panic;
 mod run;
 mod serve;

@@ -12,7 +12,7 @@ use transom_state::stick;
 use super::table::Table;
 use crate::files::Disk;
 use crate::gather::{Request, workers};
-use crate::{exit, limits, terminal, users};
+use crate::{exit, limits, named, terminal, users};
 
 /// Exit code 0: it can be served; 1: it has errors; 2: it cannot be read.
 #[derive(Args)]
@@ -35,8 +35,9 @@ impl Check {
     /// Checks and prints.
     pub(crate) fn run(self) -> ExitCode {
         let options = Options { zone: self.zone.clone() };
-        let loaded = transom_config::load(&self.config, &Disk::default(), &options);
-        let summary = loaded.config.as_ref().map(|config| Summary::of(config, &self.request()));
+        let disk = Disk::default();
+        let loaded = transom_config::load(&self.config, &disk, &options);
+        let summary = loaded.config.as_ref().map(|config| Summary::of(config, &disk, &self.request()));
         if self.json {
             terminal::out(&format!("{:#}", self.as_json(&loaded, summary.as_ref())));
         } else {
@@ -116,6 +117,8 @@ struct Summary {
     /// The limit of connections is ours, not the file's.
     derived: bool,
     user: Result<String, String>,
+    /// What is wrong with files it names.
+    named: Vec<String>,
 }
 
 /// One line about a listener.
@@ -134,7 +137,7 @@ struct Memory {
 }
 
 impl Summary {
-    fn of(config: &Config, request: &Request) -> Self {
+    fn of(config: &Config, disk: &Disk, request: &Request) -> Self {
         let workers = workers(request, config);
         let standing = limits::standing(config, workers);
         // What the process may raise its limit to; only `run` does.
@@ -153,14 +156,15 @@ impl Summary {
             files,
             room: limits::connections(config, standing, files),
             derived: config.limits.connections.is_none(),
+            named: named::look_into(config, disk),
             user: users::identity(config.process.user.as_deref()).map(|identity| identity.name),
         }
     }
 
-    /// What on this machine keeps it from starting.
+    /// What on this machine keeps it from starting: a sentence each.
     fn obstacles(&self) -> Vec<String> {
         let room = self.room.as_ref().err().map(ToString::to_string);
-        room.into_iter().chain(self.user.clone().err()).collect()
+        room.into_iter().chain(self.user.clone().err()).chain(self.named.clone()).collect()
     }
 
     fn starts(&self) -> bool {

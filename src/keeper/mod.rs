@@ -242,7 +242,7 @@ impl Keeper {
             return;
         }
         if self.ready {
-            log::warn!("keeper: served again, on the same sockets, with the configuration as it was");
+            log::warn!("keeper: served again, with the configuration as it was");
             return;
         }
         self.ready = true;
@@ -335,7 +335,8 @@ impl Keeper {
             self.end = Some(ExitCode::SUCCESS);
             return;
         }
-        log::error!("keeper: worker {} {how}", worker.child.id());
+        let next = if self.ready { "; another is started on the same sockets" } else { "" };
+        log::error!("keeper: worker {} {how}{next}", worker.child.id());
         if self.offered.take().is_some() {
             log::error!("keeper: it was about to take a new configuration; the one before stays in force");
             systemd::tell(Tell::Ready);
