@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use hickory_resolver::config::LookupIpStrategy;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::{ResolverBuilder, TokioResolver};
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
@@ -68,12 +70,27 @@ async fn ask(mut builder: ResolverBuilder<TokioRuntimeProvider>, host: &str) -> 
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
     let resolver = builder.build().map_err(|error| error.to_string())?;
     let asked = std::time::Instant::now();
-    let found = resolver.lookup_ip(host).await.map_err(|error| error.to_string())?;
+    let found = resolver.lookup_ip(host).await.map_err(|error| sentence(&error))?;
     let addresses: Vec<_> = found.iter().collect();
     if addresses.is_empty() {
         return Err("the name has no address".to_owned());
     }
     Ok(Answer { addresses, ttl: found.valid_until().saturating_duration_since(asked) })
+}
+
+/// Why a name did not resolve.
+fn sentence(error: &NetError) -> String {
+    match error {
+        NetError::Dns(DnsError::NoRecordsFound(answer)) => match answer.response_code {
+            ResponseCode::NXDomain => "there is no such name".to_owned(),
+            ResponseCode::NoError => "the name has no address".to_owned(),
+            code => format!("the name server answers: {code}"),
+        },
+        NetError::Dns(DnsError::ResponseCode(code)) => format!("the name server answers: {code}"),
+        NetError::Timeout => "no name server answers".to_owned(),
+        NetError::NoConnections => "no name server can be reached".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// The names of the world in force, each kept fresh by a task. Dropping it ends them.

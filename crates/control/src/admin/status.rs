@@ -183,7 +183,10 @@ fn server_row(page: &mut String, pool: &Pool, server: &Server, now: Instant) -> 
         Some(last) => {
             let ago = Ago(now.saturating_duration_since(last.at));
             match last.result.outcome {
-                Ok(()) => write!(page, "passed {ago} ago in {:?}", last.result.took)?,
+                Ok(()) => {
+                    let took = last.result.took.as_secs_f64() * 1000.0;
+                    write!(page, "passed {ago} ago in {took:.1} ms")?;
+                }
                 Err(fault) => write!(page, "failed {ago} ago: {} ({fault})", Escaped(last.result.detail))?,
             }
         }

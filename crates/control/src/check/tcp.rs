@@ -16,7 +16,7 @@ pub(super) async fn connect(target: &Target<'_>, deadline: Deadline) -> Result<T
     let mut stream = deadline
         .wait(Fault::ServerConnectTimeout, "connection", socket.connect(target.address))
         .await?
-        .map_err(|error| failure(&error, "connecting"))?;
+        .map_err(|error| failure(&error, &format!("connecting to {}", target.address)))?;
     if let Some(version) = target.proxy_protocol {
         let header = own_proxy_header(version);
         deadline
@@ -50,7 +50,7 @@ fn own_proxy_header(version: ProxyProtocol) -> Vec<u8> {
 /// Puts an error of the socket into words; `doing` says what was tried.
 pub(super) fn failure(error: &io::Error, doing: &str) -> Failure {
     let (fault, what) = match (Errno::from_io_error(error), error.kind()) {
-        (Some(Errno::CONNREFUSED), _) => (Fault::ServerRefused, "nothing listens on that port"),
+        (Some(Errno::CONNREFUSED), _) => (Fault::ServerRefused, "nothing listens there"),
         (Some(Errno::HOSTUNREACH | Errno::NETUNREACH), _) => (Fault::ServerUnreachable, "no way there"),
         (Some(Errno::TIMEDOUT), _) => (Fault::ServerConnectTimeout, "no answer"),
         (Some(Errno::MFILE | Errno::NFILE), _) => (Fault::OutOfFiles, "we have no file descriptor left"),
@@ -61,10 +61,12 @@ pub(super) fn failure(error: &io::Error, doing: &str) -> Failure {
         (_, io::ErrorKind::UnexpectedEof) => {
             (Fault::ServerClosedBeforeResponse, "the server closed the connection")
         }
-        _ if doing == "connecting" => (Fault::ServerUnreachable, "it failed"),
-        _ => (Fault::ServerReset, "it failed"),
+        _ if doing.starts_with("connecting") => {
+            return Failure::new(Fault::ServerUnreachable, format!("{doing}: {error}"));
+        }
+        _ => return Failure::new(Fault::ServerReset, format!("{doing}: {error}")),
     };
-    Failure::new(fault, format!("{doing}: {what} ({error})"))
+    Failure::new(fault, format!("{doing}: {what}"))
 }
 
 #[cfg(test)]

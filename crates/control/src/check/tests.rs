@@ -340,3 +340,44 @@ async fn certificates_are_verified_as_asked() {
         }
     }
 }
+
+/// Random numbers that a seed decides (xorshift).
+fn chance(mut state: u64) -> impl FnMut(usize) -> usize {
+    move |bound| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % bound as u64) as usize
+    }
+}
+
+#[tokio::test]
+async fn whatever_a_server_says_is_an_outcome() {
+    const START: [&[u8]; 4] = [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nffff\r\nx\r\n0\r\n\r\n",
+        b"HTTP/1.1 400 No\r\nContent-Length: 18446744073709551615\r\nLocation: x\r\n\r\nbody",
+        b"220-mail\r\n220 mail\r\n250-SIZE\r\n250 ok\r\n",
+        b"\x16\x03\x03\x00\x2a\x02\x00\x00\x26\x03\x03",
+    ];
+    for seed in 1..=256_u64 {
+        let mut chance = chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut said = START[chance(START.len())].to_vec();
+        for _ in 0..chance(8) {
+            let at = chance(said.len());
+            match chance(3) {
+                0 => said[at] = chance(256) as u8,
+                1 => said.truncate(at + 1),
+                _ => said.insert(at, chance(256) as u8),
+            }
+        }
+        let deadline =
+            Deadline { at: Instant::now() + Duration::from_secs(5), allowed: Duration::from_secs(5) };
+        let expect = Expect { status: None, body: Some("never there".into()) };
+        let stream = || tokio::io::join(std::io::Cursor::new(said.clone()), tokio::io::sink());
+        let outcomes = [
+            super::http::get(stream(), "a.test", "/", &expect, deadline).await,
+            super::smtp::greet(stream(), [127, 0, 0, 1].into(), 999, deadline).await,
+        ];
+        assert!(outcomes.iter().all(Result::is_err), "seed {seed}: {outcomes:?}");
+    }
+}
