@@ -375,8 +375,8 @@ async fn whatever_a_server_says_is_an_outcome() {
         let expect = Expect { status: None, body: Some("never there".into()) };
         let stream = || tokio::io::join(std::io::Cursor::new(said.clone()), tokio::io::sink());
         let outcomes = [
-            super::http::get(stream(), "a.test", "/", &expect, deadline).await,
-            super::smtp::greet(stream(), [127, 0, 0, 1].into(), 999, deadline).await,
+            http::get(stream(), "a.test", "/", &expect, deadline).await,
+            smtp::greet(stream(), [127, 0, 0, 1].into(), 999, deadline).await,
         ];
         assert!(outcomes.iter().all(Result::is_err), "seed {seed}: {outcomes:?}");
     }
