@@ -1,6 +1,7 @@
 //! Developer commands: `./x COMMAND` or `cargo xtask COMMAND`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a developer's tool talks to the terminal")]
 
+mod bench;
 mod docs;
 mod fuzz;
 mod shell;
@@ -31,6 +32,8 @@ enum Command {
     Docs(docs::Options),
     /// Feeds the parsers with made-up bytes.
     Fuzz(fuzz::Options),
+    /// Measures the door beside haproxy and nginx: CPU time for a unit of work (docs/bench/README.md).
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Docs(options) => docs::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Bench(options) => bench::run(&options),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
