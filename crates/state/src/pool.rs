@@ -195,21 +195,23 @@ impl Pool {
     /// The server for a client: the one it sticks to, else one that the pool's balance names.
     ///
     /// A client that sticks to a server keeps it while it is up or draining, whatever its weight, and waits for it when
-    /// it is at its limit. While clients wait, new ones that want the same queue behind them. Takes no lock but one
-    /// shard of the stick table's while nobody waits; allocates nothing.
+    /// it is at its limit. While clients wait, new ones that want the same queue behind them; one whose first try
+    /// failed has had its turn and need not. Takes no lock but one shard of the stick table's while nobody waits;
+    /// allocates nothing.
     pub fn choose(self: &Arc<Self>, ask: &Ask<'_>) -> Choice {
         let stuck_to = self.stuck_to(ask);
-        let others_wait =
-            self.life.line.len() > 0 && self.life.line.has(stuck_to.and_then(|index| self.wish(index)));
+        let others_wait = self.life.line.len() > 0
+            && ask.tried.is_empty()
+            && self.life.line.has(stuck_to.and_then(|index| self.wish(index)));
         if others_wait && (stuck_to.is_some() || self.roster(ask.now).is_usable(&self.servers)) {
             return Choice::Full;
         }
-        self.attempt(ask, stuck_to)
+        self.attempt(ask, stuck_to, false)
     }
 
-    /// Tries and says what came of it, whoever waits.
-    pub(crate) fn attempt(self: &Arc<Self>, ask: &Ask<'_>, stuck_to: Option<usize>) -> Choice {
-        match self.pick(ask, stuck_to) {
+    /// Tries and says what came of it, whoever else waits; `waits`: it does itself.
+    pub(crate) fn attempt(self: &Arc<Self>, ask: &Ask<'_>, stuck_to: Option<usize>, waits: bool) -> Choice {
+        match self.pick(ask, stuck_to, waits) {
             Pick::Full => Choice::Full,
             Pick::Empty => Choice::Empty,
             Pick::Took(index) => {
@@ -254,17 +256,17 @@ impl Pool {
         self.zone.is_none() || server.config().zone == self.zone
     }
 
-    fn pick(&self, ask: &Ask<'_>, stuck_to: Option<usize>) -> Pick {
+    fn pick(&self, ask: &Ask<'_>, stuck_to: Option<usize>, waits: bool) -> Pick {
         if let Some(index) = stuck_to {
             return if self.servers[index].acquire() { Pick::Took(index) } else { Pick::Full };
         }
-        let pick = self.roster(ask.now).pick(&self.servers, ask, &self.life.cursor);
+        let pick = self.roster(ask.now).pick(&self.servers, ask, &self.life.cursor, waits);
         if pick != Pick::Empty || !self.is_stale() {
             return pick;
         }
         // Another thread is building a roster in which a server may have come up: worth waiting for.
         drop(self.building.lock());
-        self.roster(ask.now).pick(&self.servers, ask, &self.life.cursor)
+        self.roster(ask.now).pick(&self.servers, ask, &self.life.cursor, waits)
     }
 
     /// The roster as of now, or nearly.

@@ -48,7 +48,7 @@ impl Ticket {
         let wish = stuck_to.and_then(|index| pool.wish(index));
         let before = std::mem::replace(&mut self.wish, wish);
         let turn = pool.line().stand(number, wish, cx.waker());
-        let answer = if turn == Turn::Wait { Choice::Full } else { pool.attempt(ask, stuck_to) };
+        let answer = if turn == Turn::Wait { Choice::Full } else { pool.attempt(ask, stuck_to, true) };
         if !matches!(answer, Choice::Full) {
             self.give_up();
             return Poll::Ready(answer);
@@ -59,8 +59,8 @@ impl Ticket {
         Poll::Pending
     }
 
-    /// The place it was called for is another's: this client has tried that server before, or wants another one now.
-    /// In the latter case it no longer stands before those with its former wish, either.
+    /// It was called and somebody was faster, or it wants another server than before and no longer stands before those
+    /// with its former wish: the next of them is called if there may be something for it.
     fn pass_on(&self, pool: &Pool, number: u64, before: Wish) {
         if pool.may_have_room() {
             pool.line().call_after(number);
@@ -175,22 +175,39 @@ mod tests {
     }
 
     #[test]
-    fn a_chance_that_is_no_use_is_passed_on() {
+    fn what_was_tried_is_better_than_waiting() {
         let now = start();
         let pool = live(tight(1, 9), now);
-        let leases = full(&pool, now);
-        let own = leases[0].index();
-        let (first, second) = (Bell::new(), Bell::new());
-        let mut tickets = [pool.enqueue().unwrap(), pool.enqueue().unwrap()];
-        let tried = [own];
-        let picky = Ask { tried: &tried, ..ask(1, now) };
-        assert!(served(&mut tickets[0], &first, &picky).is_none());
-        assert!(served(&mut tickets[1], &second, &ask(2, now)).is_none());
-        drop(leases.into_iter().next());
-        assert_eq!((first.rings(), second.rings()), (1, 1), "both places came free, both are called");
-        let other = served(&mut tickets[0], &first, &picky).unwrap();
-        assert_ne!(other.index(), own);
-        assert!(served(&mut tickets[1], &second, &ask(2, now)).is_some());
+        let mut leases = full(&pool, now);
+        let bell = Bell::new();
+        let mut ticket = pool.enqueue().unwrap();
+        let tried = [leases[0].index()];
+        let again = Ask { tried: &tried, ..ask(1, now) };
+        assert!(served(&mut ticket, &bell, &again).is_none());
+        drop(leases.remove(0));
+        assert_eq!(served(&mut ticket, &bell, &again).map(|lease| lease.index()), Some(tried[0]));
+    }
+
+    #[test]
+    fn who_turns_out_to_stick_no_longer_stands_before_others() {
+        let now = start();
+        let world = world(config(vec![sticky(tight(1, 9))], vec![table(100, 60)]), now);
+        let pool = &world.pools()[0];
+        let leases = full(pool, now);
+        leases[0].connected(&ask(1, now));
+        let (faithful, any) = (Bell::new(), Bell::new());
+        let (mut waits, mut open) = (pool.enqueue().unwrap(), pool.enqueue().unwrap());
+        let own = leases.into_iter().next();
+        assert_eq!(pool.servers().iter().map(|server| server.connections()).sum::<u32>(), 1);
+        assert!(
+            served(&mut open, &any, &ask(2, now)).is_none(),
+            "it knows no better than to stand behind the first"
+        );
+        assert!(served(&mut waits, &faithful, &ask(1, now)).is_none());
+        assert_eq!(any.rings(), 1);
+        assert!(served(&mut open, &any, &ask(2, now)).is_some());
+        drop(own);
+        assert!(served(&mut waits, &faithful, &ask(1, now)).is_some());
     }
 
     #[test]

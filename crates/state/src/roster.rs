@@ -5,8 +5,9 @@
 //!    own, or with `zones = "even"`, 1 and 2 are one, as 3 and 4 are; with `"strict"`, 2 and 4 do not exist. A server
 //!    without a zone is not of our zone.
 //!
-//! When every server of a tier was tried for this very connection, the next tier is used for it. A client never waits
-//! for a tier that is not the first: whoever waits, waits for the same servers.
+//! What was tried for this very connection comes last: after the others of its tier, and after the next tiers when all
+//! of it was tried. But it comes before waiting: no server idles while clients wait. Nobody waits for a tier that is
+//! not the first: whoever waits, waits for the same servers.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -75,21 +76,30 @@ impl Roster {
         members.any(|member| servers[member.index].takes_clients() && servers[member.index].has_room())
     }
 
-    /// Takes a connection on a server, one that was not tried if there is one.
-    pub(crate) fn pick(&self, servers: &[Arc<Server>], ask: &Ask<'_>, cursor: &AtomicUsize) -> Pick {
+    /// Takes a connection on a server, one that was not tried if there is one. `waits`: for a client in the queue,
+    /// which waits for the first tier and is given nothing else.
+    pub(crate) fn pick(
+        &self,
+        servers: &[Arc<Server>],
+        ask: &Ask<'_>,
+        cursor: &AtomicUsize,
+        waits: bool,
+    ) -> Pick {
         let mut attempt = Attempt { servers, ask, cursor, met_full: false };
-        for (at, tier) in self.tiers.iter().enumerate() {
-            match tier.plan.pick(&tier.members, &mut attempt) {
-                Some(index) => return Pick::Took(index),
-                None if attempt.met_full && at == 0 => return Pick::Full,
-                None if attempt.met_full => break,
-                None => {}
+        let tiers = if waits { 1 } else { self.tiers.len() };
+        for tier in self.tiers.iter().take(tiers) {
+            if let Some(index) = tier.plan.pick(&tier.members, &mut attempt) {
+                return Pick::Took(index);
+            }
+            if attempt.met_full {
+                break;
             }
         }
-        if ask.tried.is_empty() {
-            return if attempt.met_full { Pick::Full } else { Pick::Empty };
+        match (ask.tried.is_empty(), attempt.met_full) {
+            (false, _) => self.pick(servers, &Ask { tried: &[], ..*ask }, cursor, waits),
+            (true, true) => Pick::Full,
+            (true, false) => Pick::Empty,
         }
-        self.pick(servers, &Ask { tried: &[], ..*ask }, cursor)
     }
 }
 

@@ -97,7 +97,7 @@ impl Simulation {
             13 => drop(self.any_waiting()),
             14 | 15 => self.probe(),
             16 => self.administer(),
-            17 => self.now += Duration::from_millis(self.chance.below(20_000) as u64),
+            17 => self.now += Duration::from_millis(100) * self.chance.below(200) as u32,
             18 => drop(self.world.tick(self.now)),
             _ => self.reload(),
         }
