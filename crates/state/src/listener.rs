@@ -1,11 +1,10 @@
 //! A listener, live: its gate, its counters, and which pool a server name leads to.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 use transom_config::{self as config, ListenerMode, Name, ServerName};
 
+use crate::by_name::ByName;
 use crate::{Counter, Gate, Pool};
 
 /// One generation of a listener. What outlives a reload is in its [`ListenerLife`].
@@ -92,18 +91,15 @@ impl Listener {
     }
 }
 
-/// The hasher of names: they come from the configuration, a client only looks them up.
-type ByName<V> = HashMap<Box<str>, V, BuildHasherDefault<DefaultHasher>>;
-
 /// What the routes of a listener say, in an order that a name is found in as many steps as it has labels, at most.
 #[derive(Debug, Default)]
 struct Routes {
     /// In the order of the file.
     pools: Vec<Arc<Pool>>,
     /// Places in `pools`, the first for each name.
-    exact: ByName<usize>,
+    exact: ByName<Box<str>, usize>,
     /// The same for `*.example.com`, as `.example.com`.
-    below: ByName<usize>,
+    below: ByName<Box<str>, usize>,
     /// Dots in the longest key of `below`: no client makes us look further.
     dots: usize,
     default: Option<Arc<Pool>>,

@@ -363,14 +363,15 @@ impl Lease {
         self.index
     }
 
-    /// The connection is established: failures before it are forgotten and the client sticks to this server. A change
-    /// of condition where no health check had the say.
+    /// The connection is established: failures before it are forgotten and the client sticks to this server, unless it
+    /// came several times at once and was faster elsewhere. A change of condition where no health check had the say.
     pub fn connected(&self, ask: &Ask<'_>) -> Option<Transition> {
         let server = self.server();
         server.counters().connections.add(ask.worker, 1);
         server.counters().retries.add(ask.worker, u64::from(!ask.tried.is_empty()));
         if let (Some(stick), false) = (&self.pool.stick, self.stuck)
             && let Some(id) = stick.names.id(self.index)
+            && self.pool.stuck_to(ask).is_none()
         {
             stick.table.set(ask.source, id, ask.now);
         }
@@ -441,6 +442,21 @@ mod tests {
         let world = stuck(None, now);
         drop(lease(&world.pools()[0], &ask(1, now)));
         assert!(world.stick_tables()[0].is_empty());
+    }
+
+    #[test]
+    fn of_several_first_connections_the_first_decides() {
+        let now = start();
+        let world = stuck(None, now);
+        let pool = &world.pools()[0];
+        let leases: Vec<_> = (0..4).map(|_| lease(pool, &ask(1, now))).collect();
+        for lease in [2, 0, 1, 3].map(|at: usize| &leases[at]) {
+            lease.connected(&ask(1, now));
+        }
+        assert_eq!(lease(pool, &ask(1, now)).index(), leases[2].index());
+        let tried = [leases[2].index()];
+        leases[1].connected(&Ask { tried: &tried, ..ask(1, now) });
+        assert_eq!(lease(pool, &ask(1, now)).index(), leases[1].index(), "the first one failed since");
     }
 
     #[test]

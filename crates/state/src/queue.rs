@@ -175,6 +175,25 @@ mod tests {
     }
 
     #[test]
+    fn a_chance_on_one_server_goes_to_the_next_who_sticks_to_it() {
+        let now = start();
+        let world = world(config(vec![sticky(tight(1, 9))], vec![table(100, 60)]), now);
+        let pool = &world.pools()[0];
+        let own = lease(pool, &ask(1, now));
+        own.connected(&ask(1, now));
+        let (first, second) = (Bell::new(), Bell::new());
+        let mut tickets = [pool.enqueue().unwrap(), pool.enqueue().unwrap()];
+        assert!(served(&mut tickets[0], &first, &ask(1, now)).is_none());
+        assert!(served(&mut tickets[1], &second, &ask(1, now)).is_none());
+        drop(own);
+        assert_eq!((first.rings(), second.rings()), (1, 0));
+        let [called, mut next] = tickets;
+        drop(called);
+        assert_eq!(second.rings(), 1);
+        assert!(served(&mut next, &second, &ask(1, now)).is_some());
+    }
+
+    #[test]
     fn what_was_tried_is_better_than_waiting() {
         let now = start();
         let pool = live(tight(1, 9), now);
@@ -193,12 +212,10 @@ mod tests {
         let now = start();
         let world = world(config(vec![sticky(tight(1, 9))], vec![table(100, 60)]), now);
         let pool = &world.pools()[0];
-        let leases = full(pool, now);
-        leases[0].connected(&ask(1, now));
+        let own = lease(pool, &ask(1, now));
+        own.connected(&ask(1, now));
         let (faithful, any) = (Bell::new(), Bell::new());
         let (mut waits, mut open) = (pool.enqueue().unwrap(), pool.enqueue().unwrap());
-        let own = leases.into_iter().next();
-        assert_eq!(pool.servers().iter().map(|server| server.connections()).sum::<u32>(), 1);
         assert!(
             served(&mut open, &any, &ask(2, now)).is_none(),
             "it knows no better than to stand behind the first"

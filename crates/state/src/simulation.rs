@@ -2,7 +2,7 @@
 //!
 //! 256 seeds a run; `SEED=n` replays one.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ struct Simulation {
     leases: Vec<Lease>,
     waiting: Vec<Waiting>,
     /// What the stick table must know: client, server, last use.
-    stuck: HashMap<u32, (Name, Instant)>,
+    stuck: BTreeMap<u32, (Name, Instant)>,
 }
 
 /// The pool a seed begins with.
@@ -82,7 +82,7 @@ impl Simulation {
         let mut chance = Chance::new(seed);
         let (now, written) = (start(), written(&mut chance));
         let world = World::first(whole(&written), 1, seed, now);
-        Self { seed, chance, now, world, written, leases: vec![], waiting: vec![], stuck: HashMap::new() }
+        Self { seed, chance, now, world, written, leases: vec![], waiting: vec![], stuck: BTreeMap::new() }
     }
 
     fn pool(&self) -> &Arc<Pool> {
@@ -146,9 +146,12 @@ impl Simulation {
             return;
         }
         let ask = Ask { source: client(number), tried, worker: 0, random: 0, now: self.now };
+        let before =
+            lease.pool().stuck_to(&ask).map(|index| Name::clone(lease.pool().servers()[index].name()));
         lease.connected(&ask);
         if lease.pool().config.stick.is_some() {
-            self.stuck.insert(number, (Name::clone(server.name()), self.now));
+            let name = before.unwrap_or_else(|| Name::clone(server.name()));
+            self.stuck.insert(number, (name, self.now));
         }
         self.leases.push(lease);
     }
@@ -280,7 +283,7 @@ impl Simulation {
 
     /// A server comes, goes, moves in the file or changes; what is known of the others stays.
     fn reload(&mut self) {
-        let before: HashMap<_, _> = self.states();
+        let before: BTreeMap<_, _> = self.states();
         match self.chance.below(4) {
             0 if self.written.servers.len() > 1 => {
                 self.written.servers.remove(self.chance.below(self.written.servers.len()));
@@ -304,7 +307,7 @@ impl Simulation {
         }
     }
 
-    fn states(&self) -> HashMap<Name, (Condition, AdminState, u32)> {
+    fn states(&self) -> BTreeMap<Name, (Condition, AdminState, u32)> {
         let state = |server: &crate::Server| (server.condition(), server.admin(), server.connections());
         self.pool().servers().iter().map(|server| (Name::clone(server.name()), state(server))).collect()
     }

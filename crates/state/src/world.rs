@@ -1,12 +1,12 @@
 //! Everything live of one generation of the configuration.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use transom_config::{Config, Name};
 
+use crate::by_name::ByName;
 use crate::listener::ListenerLife;
 use crate::pool::PoolLife;
 use crate::server::Life;
@@ -28,7 +28,7 @@ pub struct World {
     pools: Vec<Arc<Pool>>,
     stick_tables: Vec<Arc<StickTable>>,
     /// Places in `pools`.
-    pool_places: HashMap<Name, usize>,
+    pool_places: ByName<Name, usize>,
     workers: usize,
     /// Chance given at the start.
     seed: u64,
@@ -118,7 +118,7 @@ impl World {
             .iter()
             .map(|pool| build_pool(pool, &config, before, &stick_tables, base.workers, now))
             .collect();
-        let pool_places: HashMap<_, _> =
+        let pool_places: ByName<_, _> =
             pools.iter().enumerate().map(|(place, pool)| (Arc::clone(pool.name()), place)).collect();
         let pool = |name: &Name| pool_places.get(name).map(|place| Arc::clone(&pools[*place]));
         let listeners = config
@@ -362,6 +362,22 @@ mod tests {
         assert_eq!((third.totals.gate().limit(), third.totals.reloads.sum()), (Some(7), 2));
         drop(pass);
         assert_eq!(gate.used(), 0);
+    }
+
+    #[test]
+    fn an_older_generation_goes_with_its_last_connection() {
+        let now = start();
+        let config =
+            Arc::new(config(vec![sticky(pool(Balance::First, servers(&["a"])))], vec![table(10, 60)]));
+        let before = World::first(Arc::clone(&config), 1, 7, now);
+        let old = Arc::downgrade(&before.pools()[0]);
+        let held = lease(&before.pools()[0], &ask(1, now));
+        let after = before.next(config, now);
+        drop(before);
+        assert!(old.upgrade().is_some());
+        drop(held);
+        assert!(old.upgrade().is_none());
+        assert_eq!(after.pools()[0].servers()[0].connections(), 0);
     }
 
     #[test]

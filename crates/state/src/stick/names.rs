@@ -1,14 +1,14 @@
 //! Numbers for the names of servers, so that an entry needs four bytes to say which.
 
-use std::collections::HashMap;
-
 use transom_config::Name;
+
+use crate::by_name::ByName;
 
 /// The names a table has ever seen. Grows by the server names that reloads bring, never by what clients send.
 #[derive(Debug, Default)]
 pub(super) struct Interner {
     names: Vec<Name>,
-    numbers: HashMap<Name, u32>,
+    numbers: ByName<Name, u32>,
 }
 
 impl Interner {
