@@ -312,3 +312,45 @@ fn quote(text: &str) -> String {
 fn name_key(name: &str) -> String {
     if name.contains('.') { quote(name) } else { name.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::expanded;
+    use crate::load_text;
+    use crate::model::root::ROOT;
+    use crate::model::{Kind, Table};
+
+    const EVERYTHING: &str = include_str!("../tests/everything.toml");
+
+    /// Every key of this release in a table and those below it.
+    fn keys(table: &'static Table, all: &mut Vec<&'static str>) {
+        for key in table.keys.iter().filter(|key| key.later.is_none()) {
+            all.push(key.name);
+            match key.kind {
+                Kind::Table(table) | Kind::Tables(table) | Kind::Named(table) => keys(table, all),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_with_every_key_is_the_same_when_written_out() {
+        let mut all = Vec::new();
+        keys(&ROOT, &mut all);
+        let missing = all.iter().filter(|key| {
+            !EVERYTHING.contains(&format!("{key} = ")) && !EVERYTHING.contains(&format!("[{key}"))
+        });
+        assert_eq!(missing.count(), 0, "everything.toml does not have every key");
+        let loaded = load_text("everything.toml", EVERYTHING);
+        assert_eq!(loaded.report.render(false), "");
+        let config = loaded.config.expect("it is sound");
+        let text = expanded(&config);
+        let again = load_text("expanded.toml", &text);
+        assert_eq!(again.report.render(false), "", "{text}");
+        assert_eq!(again.config, Some(config), "{text}");
+        // All but `include`, whose files are part of what is written out.
+        let written = |key: &&&str| text.contains(&format!("{key} = ")) || text.contains(&format!("[{key}"));
+        let missing: Vec<_> = all.iter().filter(|key| **key != "include" && !written(key)).collect();
+        assert!(missing.is_empty(), "{missing:?} not in {text}");
+    }
+}

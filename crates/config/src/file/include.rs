@@ -136,7 +136,8 @@ impl Gatherer<'_> {
 
     /// Follows one entry of `include`.
     fn include(&mut self, from: &Path, pattern: &str, span: Span) {
-        let path = from.parent().unwrap_or(Path::new("")).join(pattern);
+        // Through its components, for a name without `./` in it.
+        let path: PathBuf = from.parent().unwrap_or(Path::new("")).join(pattern).components().collect();
         if !pattern.contains(['*', '?', '[']) {
             self.read(&path, Some(span));
             return;
@@ -156,6 +157,10 @@ impl Gatherer<'_> {
 /// The patterns of `include` and where they stand. What is not a list of strings is reported when the file is read by
 /// the model.
 fn includes(text: &str) -> Vec<(String, std::ops::Range<usize>)> {
+    // Most files include nothing: no need to read those twice.
+    if !text.contains("include") {
+        return Vec::new();
+    }
     let (tree, _) = DeTable::parse_recoverable(text);
     let array = tree.get_ref().get("include").and_then(|value| value.get_ref().as_array());
     let patterns = array.into_iter().flatten().filter_map(|entry| match entry.get_ref() {

@@ -10,3 +10,5 @@ mod syntax;
 pub(crate) use fields::{Entry, Fields, Item, Named, Value};
 pub(crate) use include::gather;
 pub(crate) use merge::{Merged, merge};
+#[cfg(test)]
+pub(crate) use read::read_alone;

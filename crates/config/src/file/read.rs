@@ -25,7 +25,7 @@ pub(super) struct Reader<'a> {
 }
 
 /// Reads a value that stands in no file, such as a default. `None` if it is faulty.
-pub(super) fn read_alone(kind: &'static Kind, text: &str) -> Option<Value> {
+pub(crate) fn read_alone(kind: &'static Kind, text: &str) -> Option<Value> {
     let (value, faults) = DeValue::parse_recoverable(text);
     let mut report = Report::new(Arc::new([SourceFile::new(std::path::Path::new("model"), text)]));
     let item = Reader { report: &mut report, file: 0 }.item(kind, &value, "");

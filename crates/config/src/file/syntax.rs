@@ -23,13 +23,28 @@ pub(super) fn report(errors: &[Error], source: &SourceFile, file: u32, report: &
         errors.iter().map(|error| Complaint::new(error, source)).collect();
     complaints.sort_by_key(|complaint| complaint.range.start);
     complaints.dedup_by_key(|complaint| complaint.line);
-    for complaint in &complaints {
+    let mut table_twice = false;
+    for (index, complaint) in complaints.iter().enumerate() {
+        if report.is_full() {
+            // Looking at each of a million lines costs more than anybody gains by it.
+            report.count_more(complaints.len() - index);
+            break;
+        }
         if let Some(bracket) = complaint.bracket_left_open(source) {
             // Everything behind it was taken for the inside of a list.
             report.push(complaint.left_open(bracket, file));
             break;
         }
-        report.push(complaint.fault(source, file));
+        if complaint.message != DUPLICATE {
+            report.push(complaint.fault(source, file));
+            continue;
+        }
+        // A key that stands in the other table of the same name is not given twice when that name is not.
+        let first = earlier(source, complaint.range.start);
+        if first.is_some() || !table_twice {
+            report.push(complaint.duplicate(first, source, file));
+        }
+        table_twice |= complaint.header(source).is_some();
     }
     let trusted = |error: &Error| error.message().starts_with(UNQUOTED) || error.message() == DUPLICATE;
     Syntax {
@@ -85,9 +100,6 @@ impl<'a> Complaint<'a> {
     fn fault(&self, source: &SourceFile, file: u32) -> Fault {
         let span = Span::new(file, self.range.clone());
         let at = source.text.get(self.range.clone()).unwrap_or_default().trim();
-        if self.message == DUPLICATE {
-            return self.duplicate(source, file);
-        }
         if self.message.starts_with(UNQUOTED) {
             return unquoted(at, span);
         }
@@ -124,19 +136,28 @@ impl<'a> Complaint<'a> {
         Fault::new(Code::Syntax, span, what).remedy(remedy)
     }
 
-    fn duplicate(&self, source: &SourceFile, file: u32) -> Fault {
-        let line = source.text.get(source.line_range(self.line)).unwrap_or_default().trim();
+    /// The header of a table that the complaint is about.
+    fn header<'s>(&self, source: &'s SourceFile) -> Option<&'s str> {
+        header(source.text.get(source.line_range(self.line))?)
+    }
+
+    fn duplicate(&self, first: Option<Range<usize>>, source: &SourceFile, file: u32) -> Fault {
         let key = source.text.get(self.range.clone()).unwrap_or_default().trim();
-        let what =
-            if line.starts_with('[') { line.split('#').next().unwrap_or_default().trim() } else { key };
+        let what = self.header(source).unwrap_or(key);
         let span = Span::new(file, self.range.clone());
         let fault = Fault::new(Code::DuplicateKey, span, format!("`{what}` is given twice"))
             .remedy("keep one of the two; what belongs together stands in one table");
-        match earlier(source, self.range.start, key) {
+        match first {
             Some(range) => fault.also(Span::new(file, range), "first here"),
             None => fault,
         }
     }
+}
+
+/// The header in a line, if it has one: `[pool.web]`.
+fn header(line: &str) -> Option<&str> {
+    let line = line.trim();
+    line.starts_with('[').then(|| line.split('#').next().unwrap_or_default().trim())
 }
 
 /// A value without quotation marks.
@@ -157,29 +178,28 @@ fn unquoted(at: &str, span: Span) -> Fault {
     Fault::new(Code::Syntax, span, "text stands in quotation marks").remedy(remedy)
 }
 
-/// Where a key or header that is given again at `offset` was given before: the nearest line above that begins alike.
-fn earlier(source: &SourceFile, offset: usize, key: &str) -> Option<Range<usize>> {
+/// Where what is given again at `offset` was given before: the nearest line above that begins alike.
+fn earlier(source: &SourceFile, offset: usize) -> Option<Range<usize>> {
     let line = source.line_range(source.line(offset as u32));
-    let this = source.text.get(line.clone())?.trim();
-    let header = this.starts_with('[');
+    let this = source.text.get(line.clone())?;
+    let key = this.trim().split(['=', ' ', '\t']).next().unwrap_or_default();
     let mut end = line.start;
     for text in source.text.get(..line.start)?.split_inclusive('\n').rev() {
-        let start = end - text.len();
-        end = start;
-        let indent = text.len() - text.trim_start().len();
-        let bare = text.trim();
-        let same = if header {
-            bare.split('#').next().map(str::trim) == this.split('#').next().map(str::trim)
-        } else {
-            bare.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with(['=', '.']))
+        let start = end - text.len() + (text.len() - text.trim_start().len());
+        end -= text.len();
+        let length = match (header(this), header(text)) {
+            (Some(this), Some(other)) if this == other => other.len(),
+            (None, None) if begins_with_key(text, key) => key.len(),
+            // Keys above the header of the table belong to another.
+            (None, Some(_)) => return None,
+            _ => continue,
         };
-        if same {
-            let length = if header { bare.len() } else { key.len() };
-            return Some(start + indent..start + indent + length);
-        }
-        if !header && bare.starts_with('[') {
-            return None;
-        }
+        return Some(start..start + length);
     }
     None
+}
+
+fn begins_with_key(line: &str, key: &str) -> bool {
+    let rest = line.trim_start().strip_prefix(key);
+    !key.is_empty() && rest.is_some_and(|rest| rest.trim_start().starts_with(['=', '.']))
 }

@@ -29,7 +29,7 @@ pub(crate) static HEALTH_CHECK: Table = Table {
             Host,
             "\"mail.example.com\"",
             "the server's address",
-            "The `Host` header of the request.",
+            "The `Host` header of the request; also the TLS server name, where none is verified.",
         )
         .only(&["http", "https"]),
         Key::optional(

@@ -11,9 +11,9 @@ pub(crate) static LISTENER: Table = Table {
             "bind",
             List(&Bind),
             "[\"[::]:443\"]",
-            "Addresses to accept on. `[::]` takes IPv4 as well, so that `0.0.0.0` with the same port beside it is an \
-             error. A single address beside `[::]` or `0.0.0.0` is fine: it takes what is sent to it. Port 0 takes a \
-             free port, which the `ready` line names.",
+            "Addresses to accept on. `[::]` takes IPv4 as well. An address may be listed once in the whole file, and \
+             not beside `[::]` or `0.0.0.0` with the same port, which take it already. Port 0 takes a free port, which \
+             the `ready` line names.",
         )
         .filled(),
         Key::required("mode", Choice(MODES), "\"passthrough\"", "What is done with a connection."),

@@ -264,3 +264,90 @@ pub(crate) const fn seconds(seconds: u64) -> Duration {
 pub(crate) const fn milliseconds(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::root::ROOT;
+    use super::*;
+    use crate::file::read_alone;
+
+    /// Every table, with the path to it.
+    fn tables(path: &str, table: &'static Table, all: &mut Vec<(String, &'static Table)>) {
+        all.push((path.to_owned(), table));
+        for key in table.keys {
+            if let Kind::Table(below) | Kind::Tables(below) | Kind::Named(below) = key.kind {
+                tables(&format!("{path}.{}", key.name), below, all);
+            }
+        }
+    }
+
+    fn all() -> Vec<(String, &'static Table)> {
+        let mut all = Vec::new();
+        tables("", &ROOT, &mut all);
+        all
+    }
+
+    #[test]
+    fn defaults_and_examples_are_what_their_keys_take() {
+        for (path, table) in all() {
+            for key in table.keys {
+                if let Need::Default(default) = key.need {
+                    assert!(read_alone(&key.kind, default).is_some(), "{path}.{} = {default}", key.name);
+                }
+                let named = matches!(key.kind, Kind::Named(_));
+                if key.later.is_none() && !named {
+                    assert!(
+                        read_alone(&key.kind, key.example).is_some(),
+                        "{path}.{} = {}",
+                        key.name,
+                        key.example
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_key_is_explained_in_sentences_and_named_once() {
+        for (path, table) in all() {
+            let names: HashSet<&str> = table.keys.iter().map(|key| key.name).collect();
+            assert_eq!(names.len(), table.keys.len(), "{path}");
+            assert!(table.doc.ends_with('.'), "{path}");
+            for key in table.keys.iter().filter(|key| key.later.is_none()) {
+                assert!(key.doc.ends_with('.') && key.doc.len() > 5, "{path}.{}: {}", key.name, key.doc);
+                if let Kind::Choice(words) = key.kind {
+                    let ends = |word: &Word| word.later.is_some() != word.doc.ends_with('.');
+                    assert!(words.iter().all(ends), "{path}.{}", key.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_comes_later_says_what_and_what_to_do_until_then() {
+        for (path, table) in all() {
+            for key in table.keys {
+                for later in
+                    key.later.iter().chain(words(&key.kind).iter().filter_map(|word| word.later.as_ref()))
+                {
+                    let sentence = !later.what.ends_with('.') && later.what.contains(" come");
+                    assert!(sentence || later.what.contains("packet"), "{path}.{}: {}", key.name, later.what);
+                    assert!(
+                        !later.instead.is_empty() && !later.instead.ends_with('.'),
+                        "{path}.{}",
+                        key.name
+                    );
+                }
+            }
+        }
+    }
+
+    fn words(kind: &Kind) -> &'static [Word] {
+        match kind {
+            Kind::Choice(words) => words,
+            _ => &[],
+        }
+    }
+}

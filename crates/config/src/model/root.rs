@@ -154,7 +154,7 @@ pub(crate) static ADMIN: Table = Table {
             Kind::Tables(&USER),
             "[{ name = \"watch\", password-hash = \
              \"$argon2id$v=19$m=19456,t=2,p=1$8riclmvrXIbrsnYrEjziWQ$AS/zq7hXI/G5hur6ZWgb+oH7IyTu4RUCVFOgXzO0FP8\" }]",
-            "everybody who reaches the address is a viewer",
+            "whoever asks from this machine may look",
             USER.doc,
         ),
     ],

@@ -197,7 +197,7 @@ impl Code {
                 ("unreachable-route", Error, "an earlier route takes the name, and leads to another pool")
             }
             Self::DuplicateBind => {
-                ("duplicate-bind", Error, "two listeners accept on the same address and port")
+                ("duplicate-bind", Error, "two listeners would accept on the same address and port")
             }
             Self::ContradictoryKeys => ("contradictory-keys", Error, "two keys cannot both hold"),
             Self::NoWeight => ("no-weight", Error, "every server of a pool has the weight 0"),

@@ -146,6 +146,16 @@ impl Report {
         }
     }
 
+    /// Whether errors are only counted from now on.
+    pub(crate) fn is_full(&self) -> bool {
+        self.errors.count >= FAULTS_MAX
+    }
+
+    /// Counts errors of a full report that nobody looked at.
+    pub(crate) fn count_more(&mut self, errors: usize) {
+        self.errors.count += errors;
+    }
+
     /// Takes no more faults of these lines: what is wrong with them has been said.
     pub(crate) fn mute(&mut self, file: u32, lines: HashSet<u32>) {
         self.mute.extend(lines.into_iter().map(|line| (file, line)));
@@ -157,7 +167,7 @@ impl Report {
         word: &str,
         candidates: impl IntoIterator<Item = &'a str>,
     ) -> Option<&'a str> {
-        if self.errors.count >= FAULTS_MAX { None } else { spelling::nearest(word, candidates) }
+        if self.is_full() { None } else { spelling::nearest(word, candidates) }
     }
 
     /// The files the report speaks of.
