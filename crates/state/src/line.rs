@@ -122,8 +122,10 @@ impl Line {
     /// A place on `server` is free: calls the first that would take it, and, if that one has no wish and may find
     /// something else, the first that waits for this place alone.
     pub(crate) fn offer(&self, server: usize) {
-        self.call_one(|task| task.wish.is_none_or(|wish| wish == server));
-        self.call_only(server);
+        let called = self.call_one(|task| task.wish.is_none_or(|wish| wish == server));
+        if called == Some(None) {
+            self.call_only(server);
+        }
     }
 
     /// Calls the first that waits for any place.
@@ -154,22 +156,21 @@ impl Line {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Calls the first not called yet that fits.
-    fn call_one(&self, fits: impl Fn(&Task) -> bool) {
+    /// Calls the first not called yet that fits; its wish.
+    fn call_one(&self, fits: impl Fn(&Task) -> bool) -> Option<Wish> {
         if self.len() == 0 {
-            return;
+            return None;
         }
-        let waker = {
+        let (wish, waker) = {
             let mut tasks = self.tasks.lock();
-            let task = tasks.waiting.iter_mut().find(|task| !task.called && fits(task));
-            task.and_then(|task| {
-                task.called = true;
-                task.waker.take()
-            })
+            let task = tasks.waiting.iter_mut().find(|task| !task.called && fits(task))?;
+            task.called = true;
+            (task.wish, task.waker.take())
         };
         if let Some(waker) = waker {
             waker.wake();
         }
+        Some(wish)
     }
 }
 
@@ -211,7 +212,7 @@ mod tests {
             (&[Some(1), None], 0, &[0, 1]),
             (&[Some(1), None], 1, &[1, 0]),
             (&[None, Some(1)], 1, &[1, 1]),
-            (&[Some(1), Some(1)], 1, &[1, 1]),
+            (&[Some(1), Some(1)], 1, &[1, 0]),
             (&[Some(2), Some(3)], 1, &[0, 0]),
         ];
         for (wishes, server, called) in table {
