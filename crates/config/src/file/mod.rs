@@ -5,6 +5,7 @@ mod fields;
 mod include;
 mod merge;
 mod read;
+mod scalar;
 mod syntax;
 
 pub(crate) use fields::{Entry, Fields, Item, Named, Value};
