@@ -6,6 +6,7 @@
 #![deny(clippy::indexing_slicing)]
 
 mod bytes;
+pub mod http1;
 pub mod proxy_protocol;
 pub mod sniff;
 pub mod tls_hello;
