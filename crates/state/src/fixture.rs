@@ -245,3 +245,35 @@ pub(crate) fn shares(pool: &Pool, names: &[String]) -> Vec<usize> {
     let count = |name: &str| names.iter().filter(|own| *own == name).count();
     pool.servers().iter().map(|server| count(server.name())).collect()
 }
+
+/// Set by a waker, waited for by a thread.
+#[derive(Default)]
+pub(crate) struct Flag {
+    raised: parking_lot::Mutex<bool>,
+    changed: parking_lot::Condvar,
+}
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        *self.raised.lock() = true;
+        self.changed.notify_one();
+    }
+}
+
+impl Flag {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    pub(crate) fn waker(self: &Arc<Self>) -> Waker {
+        Waker::from(Arc::clone(self))
+    }
+
+    /// Until it is set; a minute is longer than anything here takes.
+    pub(crate) fn wait(&self) {
+        let mut raised = self.raised.lock();
+        while !std::mem::take(&mut *raised) {
+            assert!(!self.changed.wait_for(&mut raised, seconds(60)).timed_out(), "a wake-up was lost");
+        }
+    }
+}

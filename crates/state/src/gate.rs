@@ -129,7 +129,7 @@ impl Drop for Enter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{Bell, Chance, seeds};
+    use crate::fixture::{Bell, Chance, Flag, seeds};
 
     fn poll(enter: &mut Enter, bell: &Bell) -> Option<Pass> {
         match Pin::new(enter).poll(&mut Context::from_waker(&bell.waker())) {
@@ -182,6 +182,34 @@ mod tests {
         gate.set_limit(Some(1));
         assert_eq!(bell.rings(), 1);
         assert!(poll(&mut enter, &bell).is_some());
+    }
+
+    #[test]
+    fn threads_take_turns() {
+        let gate = Gate::new(Some(2));
+        let come_and_go = |gate: Arc<Gate>| {
+            for _ in 0..1000 {
+                let flag = Flag::new();
+                let mut enter = gate.enter();
+                let _inside = loop {
+                    match Pin::new(&mut enter).poll(&mut Context::from_waker(&flag.waker())) {
+                        Poll::Ready(pass) => break pass,
+                        Poll::Pending => flag.wait(),
+                    }
+                };
+                assert!(gate.used() <= 2);
+            }
+        };
+        let threads: Vec<_> = (0..5)
+            .map(|_| {
+                let gate = Arc::clone(&gate);
+                std::thread::spawn(move || come_and_go(gate))
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!((gate.used(), gate.waiting()), (0, 0));
     }
 
     /// Tasks enter, leave, give up and poll for no reason in an order drawn from a seed. Whoever is woken polls at some

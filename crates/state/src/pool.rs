@@ -9,6 +9,7 @@ use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use transom_config::{self as config, Name};
 
+use crate::counter::Apart;
 use crate::line::Line;
 use crate::queue::Ticket;
 use crate::roster::Roster;
@@ -42,8 +43,8 @@ pub(crate) struct PoolLife {
     pub(crate) line: Line,
     /// The latest generation: clients that wait are served by it, whichever they came to.
     latest: Mutex<Weak<Pool>>,
-    /// Where round-robin stands.
-    cursor: AtomicUsize,
+    /// Where round-robin stands: written by every choice, while all the rest here is read.
+    cursor: Apart<AtomicUsize>,
     counters: PoolCounters,
 }
 
@@ -110,7 +111,7 @@ impl PoolLife {
             version: AtomicU64::new(1),
             line: Line::default(),
             latest: Mutex::default(),
-            cursor: AtomicUsize::new(0),
+            cursor: Apart::default(),
             counters: PoolCounters {
                 chosen: counter(),
                 stuck: counter(),
@@ -260,13 +261,13 @@ impl Pool {
         if let Some(index) = stuck_to {
             return if self.servers[index].acquire() { Pick::Took(index) } else { Pick::Full };
         }
-        let pick = self.roster(ask.now).pick(&self.servers, ask, &self.life.cursor, waits);
+        let pick = self.roster(ask.now).pick(&self.servers, ask, &self.life.cursor.0, waits);
         if pick != Pick::Empty || !self.is_stale() {
             return pick;
         }
         // Another thread is building a roster in which a server may have come up: worth waiting for.
         drop(self.building.lock());
-        self.roster(ask.now).pick(&self.servers, ask, &self.life.cursor, waits)
+        self.roster(ask.now).pick(&self.servers, ask, &self.life.cursor.0, waits)
     }
 
     /// The roster as of now, or nearly.

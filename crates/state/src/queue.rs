@@ -103,7 +103,8 @@ mod tests {
 
     use super::*;
     use crate::fixture::{
-        Bell, ask, check, config, failed, lease, live, pool, seconds, server, start, sticky, table, world,
+        Bell, Flag, ask, check, config, failed, lease, live, pool, seconds, server, start, sticky, table,
+        world,
     };
     use crate::{AdminState, Fault, Lease};
 
@@ -287,38 +288,14 @@ mod tests {
         assert!(pool.servers().iter().all(|server| server.connections() == 0));
     }
 
-    /// Set by a waker, waited for by a thread.
-    #[derive(Default)]
-    struct Flag {
-        raised: parking_lot::Mutex<bool>,
-        changed: parking_lot::Condvar,
-    }
-
-    impl std::task::Wake for Flag {
-        fn wake(self: Arc<Self>) {
-            *self.raised.lock() = true;
-            self.changed.notify_one();
-        }
-    }
-
-    impl Flag {
-        fn wait(&self) {
-            let mut raised = self.raised.lock();
-            while !std::mem::take(&mut *raised) {
-                assert!(!self.changed.wait_for(&mut raised, seconds(60)).timed_out(), "a wake-up was lost");
-            }
-        }
-    }
-
     fn take(pool: &Arc<Pool>, ask: &Ask<'_>) -> Lease {
         if let Choice::Server(lease) = pool.choose(ask) {
             return lease;
         }
-        let flag = Arc::new(Flag::default());
-        let waker = Waker::from(Arc::clone(&flag));
+        let flag = Flag::new();
         let mut ticket = pool.enqueue().expect("fewer threads than places");
         loop {
-            match ticket.poll(&mut Context::from_waker(&waker), ask) {
+            match ticket.poll(&mut Context::from_waker(&flag.waker()), ask) {
                 Poll::Ready(Choice::Server(lease)) => return lease,
                 Poll::Ready(other) => panic!("{other:?}"),
                 Poll::Pending => flag.wait(),
