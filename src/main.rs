@@ -1,2 +1,84 @@
-//! The program.
-fn main() {}
+//! Transom, the front door: arguments, dispatch, exit codes.
+
+mod admin_socket;
+mod cmd;
+mod engine;
+mod exit;
+mod files;
+mod gather;
+mod keeper;
+mod limits;
+mod log;
+mod named;
+mod panic;
+mod run;
+mod serve;
+mod signals;
+mod supply;
+mod systemd;
+mod terminal;
+mod users;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::gather::Request;
+
+/// The front door for Microsoft Exchange and every other site behind the same address.
+#[derive(Parser)]
+#[command(name = "transom", version, max_term_width = 100, subcommand_required = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve, in the foreground: SIGHUP reloads, SIGTERM drains, a second one cuts
+    Run(Run),
+    /// Check a configuration: everything `run` does, except bind and connect
+    Check(cmd::check::Check),
+    /// Ask or tell a running transom: what is up, drain a server, reload
+    Ctl(cmd::ctl::Ctl),
+    /// The unprivileged process that the keeper starts
+    #[command(name = keeper::spawn::SUBCOMMAND, hide = true)]
+    Worker,
+}
+
+#[derive(Args)]
+struct Run {
+    /// The configuration file
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    config: PathBuf,
+    /// Where this node stands, whatever the file says
+    #[arg(long, value_name = "ZONE")]
+    zone: Option<String>,
+    /// Worker threads, whatever the file says [default: the CPUs the process may run on]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+}
+
+/// Bad arguments end here with 2, which is clap's own code for them.
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log::install();
+    match arguments.command {
+        Command::Run(Run { config, zone, workers }) => run::run(Request { path: config, zone, workers }),
+        Command::Check(check) => check.run(),
+        Command::Ctl(ctl) => ctl.run(),
+        Command::Worker => keeper::worker::work(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+}

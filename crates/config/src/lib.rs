@@ -1,1 +1,88 @@
-//! (under construction)
+//! What was asked for: the one TOML file, checked into one valid, immutable type a noun.
+//!
+//! The stages of a noun are `file` (as written, with spans), then the types here (valid, shared by `Arc`), then
+//! `transom_state` (live). Converting is the only validation. This crate does no I/O and reads no clock: the text of
+//! the file, of its includes and of the files it names comes in as arguments.
+
+mod check;
+mod expanded;
+mod file;
+mod health;
+mod listener;
+mod load;
+mod model;
+mod place;
+mod pool;
+mod process;
+mod reference;
+mod report;
+mod schema;
+mod source;
+mod stick;
+mod text;
+mod words;
+
+use std::sync::Arc;
+
+pub use expanded::{expanded, expanded_for_viewers};
+pub use health::{Expect, HealthCheck, Probe, Verify};
+pub use listener::{
+    Listener, ListenerLimits, ListenerMode, NotTls, Passthrough, PlainHttp, ServerName, SniRoute, Sources,
+};
+pub use load::{FILE_BYTES_MAX, FILES_MAX, Files, Loaded, Options, load, load_bytes, load_text};
+pub use place::Place;
+pub use pool::{
+    Address, Balance, OnDown, Passive, Pool, ProxyProtocol, Queue, Retry, Server, Source, StartState, Stick,
+    Timeouts, Zones,
+};
+pub use process::{
+    AccessFormat, AccessLog, Admin, Level, Limits, Log, LogSink, PasswordHash, Process, Role, User,
+};
+pub use reference::reference;
+pub use report::{Code, FAULTS_MAX, Fault, Location, Report, Severity};
+pub use schema::json_schema;
+pub use source::SourceFile;
+pub use stick::StickTable;
+
+/// A name given in the file: of a listener, pool, server, table, zone. Cheap to clone.
+pub type Name = Arc<str>;
+
+/// A whole valid configuration: every reference resolves, every value is in its range.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where this node stands, if it was said (`zone`, or `transom run --zone`).
+    pub zone: Option<Name>,
+    /// Worker threads; `None` is one for each CPU the process may run on.
+    pub workers: Option<u16>,
+    /// The process: user, drain time.
+    pub process: Process,
+    /// Limits over all listeners together.
+    pub limits: Limits,
+    /// Access and program log.
+    pub log: Log,
+    /// Admin socket, address and users.
+    pub admin: Admin,
+    /// Listeners in the order of the file.
+    pub listeners: Vec<Arc<Listener>>,
+    /// Pools in the order of the file.
+    pub pools: Vec<Arc<Pool>>,
+    /// Stick tables in the order of the file.
+    pub stick_tables: Vec<Arc<StickTable>>,
+}
+
+impl Config {
+    /// The pool of that name.
+    pub fn pool(&self, name: &str) -> Option<&Arc<Pool>> {
+        self.pools.iter().find(|pool| &*pool.name == name)
+    }
+
+    /// The listener of that name.
+    pub fn listener(&self, name: &str) -> Option<&Arc<Listener>> {
+        self.listeners.iter().find(|listener| &*listener.name == name)
+    }
+
+    /// The stick table of that name.
+    pub fn stick_table(&self, name: &str) -> Option<&Arc<StickTable>> {
+        self.stick_tables.iter().find(|table| &*table.name == name)
+    }
+}

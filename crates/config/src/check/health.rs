@@ -1,0 +1,126 @@
+//! `health-check` of a pool.
+
+use std::path::PathBuf;
+
+use super::Checker;
+use crate::file::{Entry, Fields, Item, Value};
+use crate::model::health::{HEALTH_CHECK, PROBES};
+use crate::report::{Code, Fault};
+use crate::words::{self, Verified};
+use crate::{Expect, HealthCheck, Probe, Verify};
+
+/// The status that EHLO is answered with (RFC 5321 section 4.3.2).
+const EHLO_EXPECTED: u64 = 250;
+
+impl Checker<'_> {
+    /// The health check of a pool, if it has one.
+    pub(super) fn health_check(&mut self, pool: &Fields) -> Option<HealthCheck> {
+        pool.given("health-check")?;
+        let fields = pool.table("health-check", &HEALTH_CHECK);
+        let word = self.which_probe(&fields)?;
+        self.not_for_probe(&fields, word);
+        let verify = self.verify(&fields, word);
+        let expect: Option<u16> = fields.integer("expect").and_then(|status| u16::try_from(status).ok());
+        let http = |tls: Option<Verify>| Probe::Http {
+            tls,
+            path: fields.text(word).unwrap_or("/").into(),
+            host: fields.text("host").map(Into::into),
+            expect: Expect { status: expect, body: fields.text("body").map(Into::into) },
+        };
+        let probe = match word {
+            "tcp" => Probe::Tcp,
+            "tls" => Probe::Tls { verify },
+            "http" => http(None),
+            "https" => http(Some(verify)),
+            _ => Probe::Smtp { expect: expect.unwrap_or(EHLO_EXPECTED as u16) },
+        };
+        Some(HealthCheck {
+            probe,
+            every: fields.duration("every"),
+            timeout: fields.duration("timeout"),
+            rise: fields.number("rise"),
+            fall: fields.number("fall"),
+            port: fields.integer("port").and_then(|port| u16::try_from(port).ok()),
+        })
+    }
+
+    /// The one key that names a probe.
+    fn which_probe(&mut self, fields: &Fields) -> Option<&'static str> {
+        let named: Vec<(&'static str, &Entry)> =
+            PROBES.iter().filter_map(|probe| Some((*probe, fields.written(probe)?))).collect();
+        for (probe, entry) in &named {
+            if matches!(entry.item, Some(Item { value: Value::Bool(false), .. })) {
+                let message = format!("`{probe} = false` asks for nothing");
+                let remedy =
+                    format!("write `{probe} = true`, or take the whole `health-check` out to have none");
+                self.fault(Code::ContradictoryKeys, entry.span, message, remedy);
+                return None;
+            }
+        }
+        match named.as_slice() {
+            [(probe, _)] => Some(probe),
+            [] => {
+                let remedy = "add one of `tcp = true`, `tls = true`, `http = \"/path\"`, `https = \"/path\"`, `smtp = \"EHLO\"`";
+                self.fault(Code::MissingKey, fields.span, "the health check names no probe", remedy);
+                None
+            }
+            [(first, one), (second, other), ..] => {
+                let message =
+                    format!("a health check is one probe, but `{first}` and `{second}` are both named");
+                let fault =
+                    Fault::new(Code::ContradictoryKeys, other.span, message).also(one.span, "the other one");
+                self.report.push(
+                    fault.remedy("keep the one that tells most: an answer tells more than a connection"),
+                );
+                None
+            }
+        }
+    }
+
+    /// Keys that this probe does nothing with.
+    fn not_for_probe(&mut self, fields: &Fields, probe: &str) {
+        for entry in fields.entries() {
+            if let Some(probes) = entry.key.only
+                && !probes.contains(&probe)
+            {
+                let which = probes.iter().map(|probe| format!("`{probe}`")).collect::<Vec<_>>().join(", ");
+                let message = format!("the probe `{probe}` does nothing with `{}`", entry.key.name);
+                self.fault(
+                    Code::KeyNotHonoured,
+                    entry.span,
+                    message,
+                    format!("take it out; it is for {which}"),
+                );
+            }
+        }
+    }
+
+    fn verify(&mut self, fields: &Fields, probe: &str) -> Verify {
+        if !matches!(probe, "tls" | "https") {
+            return Verify::None;
+        }
+        let full = fields.word("verify", words::VERIFY) == Some(Verified::Full);
+        for key in ["ca", "name"] {
+            let entry = fields.written(key);
+            match entry {
+                None if full => {
+                    let message = format!("`verify = \"full\"` needs `{key}`");
+                    let example = HEALTH_CHECK.key(key).map_or("", |key| key.example);
+                    let remedy = format!("add `{key} = {example}`, or write `verify = \"none\"`");
+                    self.fault(Code::MissingKey, fields.place("verify"), message, remedy);
+                }
+                Some(entry) if !full => {
+                    let message =
+                        format!("`{key}` is for `verify = \"full\"`, but the certificate is not verified");
+                    let remedy = format!("add `verify = \"full\"`, or take `{key}` out");
+                    self.fault(Code::ContradictoryKeys, entry.span, message, remedy);
+                }
+                _ => {}
+            }
+        }
+        match (full, fields.text("ca"), fields.text("name")) {
+            (true, Some(ca), Some(name)) => Verify::Full { ca: PathBuf::from(ca), name: name.into() },
+            _ => Verify::None,
+        }
+    }
+}

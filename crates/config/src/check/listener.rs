@@ -1,0 +1,145 @@
+//! `[listener.NAME]`
+
+use std::sync::Arc;
+
+use super::Checker;
+use crate::file::{Fields, Named, Value};
+use crate::model::listener::LISTENER_LIMITS;
+use crate::report::{Code, Fault};
+use crate::source::Span;
+use crate::words::{self, Mode};
+use crate::{Limits, Listener, ListenerLimits, ListenerMode, Name, NotTls, Passthrough, PlainHttp};
+
+impl Checker<'_> {
+    /// Every listener.
+    pub(super) fn listeners(&mut self, root: &Fields, global: &Limits) -> Vec<Arc<Listener>> {
+        let all = root.named("listener");
+        let later = root.entries().iter().any(|entry| entry.key.later.is_some());
+        if !later
+            && all.is_empty()
+            && self.whole
+            && root.written("listener").is_none_or(|entry| entry.item.is_some())
+        {
+            let remedy = "write one: `[listener.https]` with `bind`, `mode` and `pool`";
+            self.fault(
+                Code::NoListener,
+                Span::new(0, 0..0),
+                "there is no listener, so nothing would be served",
+                remedy,
+            );
+        }
+        all.iter().filter_map(|named| self.listener(named, global)).map(Arc::new).collect()
+    }
+
+    fn listener(&mut self, named: &Named, global: &Limits) -> Option<Listener> {
+        let fields = &named.fields;
+        let bind = fields.list("bind").iter().filter_map(|item| match &item.value {
+            Value::Bind(address) => Some(*address),
+            _ => None,
+        });
+        let bind: Vec<_> = bind.collect();
+        let sources = self.sources(fields);
+        let accept_proxy = self.accept_proxy(fields);
+        let limits = self.listener_limits(named, global);
+        let mode = self.mode(named)?;
+        let place = self.place(named.span);
+        Some(Listener { name: named.name.clone(), bind, mode, sources, accept_proxy, limits, place })
+    }
+
+    fn mode(&mut self, named: &Named) -> Option<ListenerMode> {
+        let fields = &named.fields;
+        let mode = fields.word("mode", words::MODES);
+        let pool = self.pool_named(fields, "pool");
+        let routes = self.routes(fields);
+        match mode? {
+            Mode::Tcp => {
+                self.not_under_tcp(named);
+                if fields.written("pool").is_none() {
+                    let message = format!(
+                        "`listener.{}` needs `pool`: under `mode = \"tcp\"` all connections go to one",
+                        named.name
+                    );
+                    self.fault(
+                        Code::MissingKey,
+                        named.span,
+                        message,
+                        "add `pool = \"…\"` with the name of a pool",
+                    );
+                }
+                Some(ListenerMode::Tcp { pool: pool.unwrap_or_else(|| Name::from("")) })
+            }
+            Mode::Passthrough => {
+                let passthrough = Passthrough {
+                    inspect_timeout: fields.duration("inspect-timeout"),
+                    routes,
+                    pool,
+                    plain_http: fields.word("plain-http", words::PLAIN_HTTP).unwrap_or(PlainHttp::Refuse),
+                    not_tls: fields.word("not-tls", words::NOT_TLS).unwrap_or(NotTls::Refuse),
+                };
+                self.passthrough(named, &passthrough);
+                Some(ListenerMode::Passthrough(passthrough))
+            }
+        }
+    }
+
+    /// Keys that `mode = "tcp"` does nothing with. Routes are an error: connections would go where nobody meant them
+    /// to.
+    fn not_under_tcp(&mut self, named: &Named) {
+        for entry in named.fields.entries() {
+            let honoured = entry.key.only.is_none_or(|modes| modes.contains(&"tcp"));
+            if honoured {
+                continue;
+            }
+            if entry.key.name == "routes" {
+                let message = "`routes` and `mode = \"tcp\"` contradict: tcp reads no server name";
+                let mode = named.fields.place("mode");
+                let fault = Fault::new(Code::ContradictoryKeys, entry.span, message).also(mode, "the mode");
+                self.report.push(fault.remedy("write `mode = \"passthrough\"`, or take `routes` out"));
+            } else {
+                let message = format!("`mode = \"tcp\"` does nothing with `{}`", entry.key.name);
+                let remedy = "take it out, or write `mode = \"passthrough\"`";
+                self.fault(Code::KeyNotHonoured, entry.span, message, remedy);
+            }
+        }
+    }
+
+    fn passthrough(&mut self, named: &Named, passthrough: &Passthrough) {
+        let fields = &named.fields;
+        if fields.written("pool").is_some() {
+            return;
+        }
+        let routes = fields.given("routes").is_some_and(|_| !fields.list("routes").is_empty());
+        if !routes && fields.written("routes").is_none_or(|entry| entry.item.is_some()) {
+            let message = format!(
+                "`listener.{}` has neither `routes` nor `pool`: every client would be refused",
+                named.name
+            );
+            let remedy = "add `routes = [{ sni = [\"mail.example.com\"], pool = \"…\" }]`, or `pool = \"…\"`";
+            self.fault(Code::MissingKey, named.span, message, remedy);
+        }
+        if passthrough.not_tls == NotTls::Pool {
+            self.fault(
+                Code::ContradictoryKeys,
+                fields.place("not-tls"),
+                "`not-tls = \"pool\"` sends clients to the listener's `pool`, and there is none",
+                "add `pool = \"…\"`, or write `not-tls = \"refuse\"`",
+            );
+        }
+    }
+
+    fn listener_limits(&mut self, named: &Named, global: &Limits) -> ListenerLimits {
+        let fields = named.fields.table("limits", &LISTENER_LIMITS);
+        let connections = fields.integer("connections").and_then(|n| u32::try_from(n).ok());
+        if let (Some(own), Some(all)) = (connections, global.connections)
+            && own > all
+        {
+            let message = format!(
+                "`listener.{}` may have {own} connections, but all listeners together only {all}",
+                named.name
+            );
+            let remedy = "raise `connections` in `[limits]`, or lower it here";
+            self.fault(Code::LimitAboveGlobal, fields.place("connections"), message, remedy);
+        }
+        ListenerLimits { connections, backlog: fields.number("backlog") }
+    }
+}

@@ -1,0 +1,80 @@
+//! From what was written to what is valid: everything that takes more than one key to judge.
+
+mod binds;
+mod health;
+mod listener;
+mod pool;
+mod program;
+mod references;
+mod routes;
+mod servers;
+mod sources;
+
+pub(crate) use routes::shown;
+
+use std::sync::Arc;
+
+use self::references::References;
+use crate::file::Fields;
+use crate::report::{Code, Fault, Report};
+use crate::source::Span;
+use crate::{Config, Name, Place, StickTable};
+
+/// What the checks of all nouns share.
+pub(crate) struct Checker<'a> {
+    pub(crate) report: &'a mut Report,
+    /// Whether every file could be read, so that what is missing is missing.
+    pub(crate) whole: bool,
+    /// This node's zone.
+    pub(crate) zone: Option<Name>,
+    pools: References,
+    stick_tables: References,
+}
+
+/// Checks the top level and gives the configuration, which counts only if the report has no errors after it.
+pub(crate) fn check(root: &Fields, whole: bool, zone: Option<&str>, report: &mut Report) -> Config {
+    let zone = zone.or_else(|| root.text("zone")).map(Name::from);
+    let pools = References::new("pool", root.named("pool"));
+    let stick_tables = References::new("stick-table", root.named("stick-table"));
+    let faulty = |key: &&str| root.written(key).is_some_and(|entry| entry.item.is_none());
+    let whole = whole && !["listener", "pool", "stick-table"].iter().any(faulty);
+    let mut checker = Checker { report, whole, zone: zone.clone(), pools, stick_tables };
+    let limits = checker.limits(root);
+    let admin = checker.admin(root);
+    let listeners = checker.listeners(root, &limits);
+    checker.binds(root);
+    let pools = checker.pools(root);
+    let stick_tables = root.named("stick-table").iter().map(|one| {
+        Arc::new(StickTable {
+            name: one.name.clone(),
+            size: one.fields.number("size"),
+            expire: one.fields.duration("expire"),
+            place: checker.place(one.span),
+        })
+    });
+    let stick_tables = stick_tables.collect();
+    checker.unused();
+    Config {
+        zone,
+        workers: root.integer("workers").and_then(|workers| u16::try_from(workers).ok()),
+        process: program::process(root),
+        limits,
+        log: program::log(root),
+        admin,
+        listeners,
+        pools,
+        stick_tables,
+    }
+}
+
+impl Checker<'_> {
+    /// Reports a fault at a place with its remedy.
+    fn fault(&mut self, code: Code, span: Span, message: impl Into<String>, remedy: impl Into<String>) {
+        self.report.push(Fault::new(code, span, message).remedy(remedy));
+    }
+
+    /// File and line of a place.
+    fn place(&self, span: Span) -> Place {
+        span.place(self.report.sources())
+    }
+}

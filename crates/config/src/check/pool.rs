@@ -1,0 +1,96 @@
+//! `[pool.NAME]`
+
+use std::sync::Arc;
+
+use super::Checker;
+use crate::file::{Fields, Named, Value};
+use crate::model::pool::{CONNECT, PASSIVE, QUEUE, RETRY, SOURCE, STICK, TIMEOUTS};
+use crate::report::Code;
+use crate::{Balance, OnDown, Passive, Pool, Queue, Retry, Source, Stick, Timeouts, words};
+
+impl Checker<'_> {
+    /// Every pool.
+    pub(super) fn pools(&mut self, root: &Fields) -> Vec<Arc<Pool>> {
+        root.named("pool").iter().map(|named| Arc::new(self.pool(named))).collect()
+    }
+
+    fn pool(&mut self, named: &Named) -> Pool {
+        let fields = &named.fields;
+        let servers = self.servers(named);
+        let zones = self.zones(named, &servers);
+        let connect = fields.table("connect", &CONNECT);
+        Pool {
+            name: named.name.clone(),
+            servers,
+            balance: self.balance(fields),
+            zones,
+            stick: self.stick(fields),
+            health_check: self.health_check(fields),
+            passive: passive(fields),
+            timeouts: timeouts(fields),
+            retry: retry(fields),
+            queue: queue(fields),
+            slow_start: fields.duration("slow-start"),
+            on_down: fields.word("on-down", words::ON_DOWN).unwrap_or(OnDown::Keep),
+            proxy_protocol: connect.word("proxy-protocol", words::PROXY_PROTOCOLS),
+            source: source(fields),
+            place: self.place(named.span),
+        }
+    }
+
+    fn balance(&mut self, fields: &Fields) -> Balance {
+        let balance = fields.word("balance", words::BALANCES).unwrap_or(Balance::RoundRobin);
+        if balance != Balance::HashSource
+            && let Some(entry) = fields.written("hash-on")
+        {
+            let message = format!(
+                "`balance = \"{}\"` does nothing with `hash-on`",
+                words::word(words::BALANCES, &balance)
+            );
+            self.fault(
+                Code::KeyNotHonoured,
+                entry.span,
+                message,
+                "take it out, or write `balance = \"hash\"`",
+            );
+        }
+        balance
+    }
+
+    fn stick(&mut self, pool: &Fields) -> Option<Stick> {
+        pool.given("stick")?;
+        let fields = pool.table("stick", &STICK);
+        Some(Stick { table: self.stick_table_named(&fields, "table")? })
+    }
+}
+
+fn passive(pool: &Fields) -> Passive {
+    let fields = pool.table("passive", &PASSIVE);
+    let fall: u32 = fields.number("fall");
+    Passive { fall: (fall > 0).then_some(fall), hold: fields.duration("hold") }
+}
+
+fn timeouts(pool: &Fields) -> Timeouts {
+    let fields = pool.table("timeouts", &TIMEOUTS);
+    Timeouts { connect: fields.duration("connect"), idle: fields.duration("idle") }
+}
+
+fn retry(pool: &Fields) -> Retry {
+    let fields = pool.table("retry", &RETRY);
+    Retry { times: fields.number("times"), other_server: fields.bool("other-server") }
+}
+
+fn queue(pool: &Fields) -> Queue {
+    let fields = pool.table("queue", &QUEUE);
+    Queue { size: fields.number("size"), timeout: fields.duration("timeout") }
+}
+
+fn source(pool: &Fields) -> Source {
+    let fields = pool.table("source", &SOURCE);
+    let addresses = fields.list("addresses").iter().filter_map(|item| match item.value {
+        Value::Ip(address) => Some(address),
+        _ => None,
+    });
+    let addresses: Vec<_> = addresses.collect();
+    if addresses.is_empty() { Source::Any } else { Source::Addresses(addresses) }
+}

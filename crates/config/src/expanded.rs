@@ -1,0 +1,356 @@
+//! A configuration written out whole, every default said, as TOML that loads to the same configuration.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::check::shown;
+use crate::model::{Need, Table, health, listener, pool, root};
+use crate::text::duration::written;
+use crate::words::{self, Mode, word};
+use crate::{
+    Admin, Balance, Config, HealthCheck, Listener, ListenerMode, LogSink, Passthrough, Pool, Probe, Server,
+    Source, StickTable, Verify,
+};
+
+/// The whole configuration with every default written out. It holds the password hashes, so that it loads to the same
+/// configuration; [`expanded_for_viewers`] does not.
+pub fn expanded(config: &Config) -> String {
+    write(config, false)
+}
+
+/// As [`expanded`], but with the password hashes left out: for whoever may look but not log in as somebody else.
+pub fn expanded_for_viewers(config: &Config) -> String {
+    write(config, true)
+}
+
+/// A key and its value as TOML; `None` where it is not given.
+type Line = (&'static str, Option<String>);
+
+fn write(config: &Config, hide: bool) -> String {
+    let mut out = Writer { text: String::new() };
+    out.lines(
+        &root::ROOT,
+        &[("zone", config.zone.as_deref().map(quote)), ("workers", config.workers.map(|n| n.to_string()))],
+    );
+    out.header("process");
+    let process = &config.process;
+    out.lines(
+        &root::PROCESS,
+        &[("user", process.user.as_deref().map(quote)), ("drain", time(process.drain))],
+    );
+    out.header("limits");
+    out.lines(&root::LIMITS, &[("connections", config.limits.connections.map(|n| n.to_string()))]);
+    out.header("log");
+    let log = &config.log;
+    out.lines(
+        &root::LOG,
+        &[
+            ("access", Some(sink(&log.access.sink))),
+            ("format", Some(quote(word(words::FORMATS, &log.access.format)))),
+            ("program", Some(sink(&log.program))),
+            ("level", Some(quote(word(words::LEVELS, &log.level)))),
+        ],
+    );
+    out.header("admin");
+    out.lines(&root::ADMIN, &admin(&config.admin, hide));
+    for one in &config.listeners {
+        out.header(&format!("listener.{}", name_key(&one.name)));
+        out.lines(&listener::LISTENER, &listener_lines(one));
+    }
+    for one in &config.pools {
+        out.header(&format!("pool.{}", name_key(&one.name)));
+        out.lines(&pool::POOL, &pool_lines(one));
+    }
+    for one in &config.stick_tables {
+        out.header(&format!("stick-table.{}", name_key(&one.name)));
+        out.lines(&pool::STICK_TABLE, &stick_table(one));
+    }
+    out.text
+}
+
+/// What is written, and how.
+struct Writer {
+    text: String,
+}
+
+impl Writer {
+    fn header(&mut self, header: &str) {
+        let _ = writeln!(self.text, "\n[{header}]");
+    }
+
+    /// The keys of a table in the order of the model; what is not given and has no default, as a comment.
+    fn lines(&mut self, table: &Table, lines: &[Line]) {
+        for key in table.keys {
+            let Some((_, value)) = lines.iter().find(|(name, _)| *name == key.name) else { continue };
+            let _ = match (value, key.need) {
+                (Some(value), _) => writeln!(self.text, "{} = {value}", key.name),
+                (None, Need::Optional(without)) => writeln!(self.text, "# no {}: {without}", key.name),
+                (None, _) => Ok(()),
+            };
+        }
+        debug_assert!(lines.iter().all(|(name, _)| table.key(name).is_some()), "a key is not in the model");
+    }
+}
+
+fn admin(admin: &Admin, hide: bool) -> Vec<Line> {
+    let users = admin.users.iter().map(|user| {
+        let hash = if hide { "(not shown)" } else { user.password_hash.0.as_str() };
+        inline(&[
+            ("name", Some(quote(&user.name))),
+            ("password-hash", Some(quote(hash))),
+            ("role", Some(quote(word(words::ROLES, &user.role)))),
+        ])
+    });
+    let users: Vec<String> = users.collect();
+    vec![
+        ("socket", admin.socket.as_ref().map(|path| quote(&path.display().to_string()))),
+        ("bind", admin.bind.map(|address| quote(&address.to_string()))),
+        ("users", (!users.is_empty()).then(|| rows(&users))),
+    ]
+}
+
+fn listener_lines(listener: &Listener) -> Vec<Line> {
+    let networks = |networks: &[ipnet::IpNet]| (!networks.is_empty()).then(|| list(networks));
+    let limits = &listener.limits;
+    let mut lines = vec![
+        ("bind", Some(list(&listener.bind))),
+        ("allow", networks(&listener.sources.allow)),
+        ("refuse", networks(&listener.sources.refuse)),
+        ("accept-proxy", networks(&listener.accept_proxy)),
+        (
+            "limits",
+            Some(inline(&[
+                ("connections", limits.connections.map(|n| n.to_string())),
+                ("backlog", Some(limits.backlog.to_string())),
+            ])),
+        ),
+    ];
+    match &listener.mode {
+        ListenerMode::Tcp { pool } => {
+            lines.push(("mode", Some(quote(word(words::MODES, &Mode::Tcp)))));
+            lines.push(("pool", Some(quote(pool))));
+        }
+        ListenerMode::Passthrough(passthrough) => lines.extend(passthrough_lines(passthrough)),
+    }
+    lines
+}
+
+fn passthrough_lines(passthrough: &Passthrough) -> Vec<Line> {
+    let routes = passthrough.routes.iter().map(|route| {
+        let names: Vec<String> = route.names.iter().map(shown).collect();
+        inline(&[("sni", Some(list(&names))), ("pool", Some(quote(&route.pool)))])
+    });
+    let routes: Vec<String> = routes.collect();
+    vec![
+        ("mode", Some(quote(word(words::MODES, &Mode::Passthrough)))),
+        ("pool", passthrough.pool.as_deref().map(quote)),
+        ("routes", (!routes.is_empty()).then(|| rows(&routes))),
+        ("inspect-timeout", time(passthrough.inspect_timeout)),
+        ("plain-http", Some(quote(word(words::PLAIN_HTTP, &passthrough.plain_http)))),
+        ("not-tls", Some(quote(word(words::NOT_TLS, &passthrough.not_tls)))),
+    ]
+}
+
+fn pool_lines(pool: &Pool) -> Vec<Line> {
+    let servers: Vec<String> = pool.servers.iter().map(server).collect();
+    let mut lines = vec![
+        ("servers", Some(rows(&servers))),
+        ("balance", Some(quote(word(words::BALANCES, &pool.balance)))),
+        ("zones", Some(quote(word(words::ZONES, &pool.zones)))),
+        (
+            "stick",
+            pool.stick
+                .as_ref()
+                .map(|stick| inline(&[("on", Some(quote("source"))), ("table", Some(quote(&stick.table)))])),
+        ),
+        ("health-check", pool.health_check.as_ref().map(health_check)),
+        (
+            "passive",
+            Some(inline(&[
+                ("fall", Some(pool.passive.fall.unwrap_or(0).to_string())),
+                ("hold", time(pool.passive.hold)),
+            ])),
+        ),
+        (
+            "timeouts",
+            Some(inline(&[("connect", time(pool.timeouts.connect)), ("idle", time(pool.timeouts.idle))])),
+        ),
+        (
+            "retry",
+            Some(inline(&[
+                ("times", Some(pool.retry.times.to_string())),
+                ("other-server", Some(pool.retry.other_server.to_string())),
+            ])),
+        ),
+        (
+            "queue",
+            Some(inline(&[
+                ("size", Some(pool.queue.size.to_string())),
+                ("timeout", time(pool.queue.timeout)),
+            ])),
+        ),
+        ("slow-start", time(pool.slow_start)),
+        ("on-down", Some(quote(word(words::ON_DOWN, &pool.on_down)))),
+        (
+            "connect",
+            pool.proxy_protocol.map(|version| {
+                inline(&[("proxy-protocol", Some(quote(word(words::PROXY_PROTOCOLS, &version))))])
+            }),
+        ),
+        (
+            "source",
+            match &pool.source {
+                Source::Any => None,
+                Source::Addresses(addresses) => Some(inline(&[("addresses", Some(list(addresses)))])),
+            },
+        ),
+    ];
+    if pool.balance == Balance::HashSource {
+        lines.push(("hash-on", Some(quote("source"))));
+    }
+    lines
+}
+
+fn server(server: &Server) -> String {
+    inline(&[
+        ("name", Some(quote(&server.name))),
+        ("address", Some(quote(&server.address.to_string()))),
+        ("weight", Some(server.weight.to_string())),
+        ("zone", server.zone.as_deref().map(quote)),
+        ("backup", Some(server.backup.to_string())),
+        ("connections", server.connections.map(|n| n.to_string())),
+        ("admin", Some(quote(word(words::ADMIN_STATES, &server.start)))),
+    ])
+}
+
+fn health_check(check: &HealthCheck) -> String {
+    let mut lines: Vec<Line> = Vec::new();
+    let verify = match &check.probe {
+        Probe::Tcp => {
+            lines.push(("tcp", Some("true".to_owned())));
+            None
+        }
+        Probe::Tls { verify } => {
+            lines.push(("tls", Some("true".to_owned())));
+            Some(verify)
+        }
+        Probe::Http { tls, path, host, expect } => {
+            lines.push((if tls.is_some() { "https" } else { "http" }, Some(quote(path))));
+            lines.push(("host", host.as_deref().map(quote)));
+            lines.push(("expect", expect.status.map(|status| status.to_string())));
+            lines.push(("body", expect.body.as_deref().map(quote)));
+            tls.as_ref()
+        }
+        Probe::Smtp { expect } => {
+            lines.push(("smtp", Some(quote("EHLO"))));
+            lines.push(("expect", Some(expect.to_string())));
+            None
+        }
+    };
+    match verify {
+        None => {}
+        Some(Verify::None) => lines.push(("verify", Some(quote("none")))),
+        Some(Verify::Full { ca, name }) => lines.extend([
+            ("verify", Some(quote("full"))),
+            ("ca", Some(quote(&ca.display().to_string()))),
+            ("name", Some(quote(name))),
+        ]),
+    }
+    lines.extend([
+        ("every", time(check.every)),
+        ("timeout", time(check.timeout)),
+        ("rise", Some(check.rise.to_string())),
+        ("fall", Some(check.fall.to_string())),
+        ("port", check.port.map(|port| port.to_string())),
+    ]);
+    debug_assert!(lines.iter().all(|(name, _)| health::HEALTH_CHECK.key(name).is_some()), "not in the model");
+    inline(&lines)
+}
+
+fn stick_table(table: &StickTable) -> Vec<Line> {
+    vec![("key", Some(quote("ip"))), ("size", Some(table.size.to_string())), ("expire", time(table.expire))]
+}
+
+fn time(duration: Duration) -> Option<String> {
+    Some(quote(&written(duration)))
+}
+
+fn sink(sink: &LogSink) -> String {
+    match sink {
+        LogSink::Off => quote("off"),
+        LogSink::Stdout => quote("stdout"),
+        LogSink::Stderr => quote("stderr"),
+        LogSink::File(path) => quote(&path.display().to_string()),
+    }
+}
+
+/// `{ a = 1, b = "x" }` of those that are given.
+fn inline(lines: &[Line]) -> String {
+    let given =
+        lines.iter().filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} = {value}")));
+    format!("{{ {} }}", given.collect::<Vec<_>>().join(", "))
+}
+
+/// A list on one line.
+fn list<T: ToString>(entries: &[T]) -> String {
+    let entries: Vec<String> = entries.iter().map(|entry| quote(&entry.to_string())).collect();
+    format!("[{}]", entries.join(", "))
+}
+
+/// A list of tables, one a line.
+fn rows(rows: &[String]) -> String {
+    let rows: String = rows.iter().map(|row| format!("  {row},\n")).collect();
+    format!("[\n{rows}]")
+}
+
+/// A TOML basic string. Control characters do not come here: no value may have them.
+fn quote(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// A name as part of a header: bare, unless a dot in it would part it.
+fn name_key(name: &str) -> String {
+    if name.contains('.') { quote(name) } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::expanded;
+    use crate::load_text;
+    use crate::model::root::ROOT;
+    use crate::model::{Kind, Table};
+
+    const EVERYTHING: &str = include_str!("../tests/everything.toml");
+
+    /// Every key of this release in a table and those below it.
+    fn keys(table: &'static Table, all: &mut Vec<&'static str>) {
+        for key in table.keys.iter().filter(|key| key.later.is_none()) {
+            all.push(key.name);
+            match key.kind {
+                Kind::Table(table) | Kind::Tables(table) | Kind::Named(table) => keys(table, all),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_with_every_key_is_the_same_when_written_out() {
+        let mut all = Vec::new();
+        keys(&ROOT, &mut all);
+        let missing = all.iter().filter(|key| {
+            !EVERYTHING.contains(&format!("{key} = ")) && !EVERYTHING.contains(&format!("[{key}"))
+        });
+        assert_eq!(missing.count(), 0, "everything.toml does not have every key");
+        let loaded = load_text("everything.toml", EVERYTHING);
+        assert_eq!(loaded.report.render(false), "");
+        let config = loaded.config.expect("it is sound");
+        let text = expanded(&config);
+        let again = load_text("expanded.toml", &text);
+        assert_eq!(again.report.render(false), "", "{text}");
+        assert_eq!(again.config, Some(config), "{text}");
+        // All but `include`, whose files are part of what is written out.
+        let written = |key: &&&str| text.contains(&format!("{key} = ")) || text.contains(&format!("[{key}"));
+        let missing: Vec<_> = all.iter().filter(|key| **key != "include" && !written(key)).collect();
+        assert!(missing.is_empty(), "{missing:?} not in {text}");
+    }
+}

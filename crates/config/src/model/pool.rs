@@ -1,0 +1,319 @@
+//! Pools, their servers, and stick tables.
+
+use super::Kind::{Bool, Choice, Duration, Integer, Ip, List, Name, Server};
+use super::{Key, Kind, Table, Word, health, later, milliseconds, root, seconds};
+
+/// `[pool.NAME]`
+pub(crate) static POOL: Table = Table {
+    doc: "Servers that can stand in for each other, how one is chosen, and how it is reached.",
+    keys: &[
+        Key::required(
+            "servers",
+            Kind::Tables(&SERVER),
+            "[{ name = \"web1\", address = \"192.0.2.10:443\" }]",
+            "The servers. Names are unique in the pool; runtime state (drained, weight) belongs to the name.",
+        )
+        .filled(),
+        Key::default(
+            "balance",
+            Choice(BALANCES),
+            "\"round-robin\"",
+            "How a server is chosen for a new connection.",
+        ),
+        Key::default("hash-on", Choice(HASH_ON), "\"source\"", "What `balance = \"hash\"` hashes.")
+            .only(&["hash"]),
+        Key::default(
+            "zones",
+            Choice(ZONES),
+            "\"even\"",
+            "How much the zones of servers weigh. A server without a zone stands in none.",
+        ),
+        Key::optional(
+            "stick",
+            Kind::Table(&STICK),
+            "{ on = \"source\", table = \"clients\" }",
+            "each connection is balanced anew",
+            STICK.doc,
+        ),
+        Key::optional(
+            "health-check",
+            Kind::Table(&health::HEALTH_CHECK),
+            "{ tcp = true }",
+            "`passive` alone finds out",
+            health::HEALTH_CHECK.doc,
+        ),
+        Key::optional(
+            "passive",
+            Kind::Table(&PASSIVE),
+            "{ fall = 5, hold = \"10s\" }",
+            "as its keys say",
+            PASSIVE.doc,
+        ),
+        Key::optional(
+            "timeouts",
+            Kind::Table(&TIMEOUTS),
+            "{ connect = \"5s\", idle = \"65m\" }",
+            "as its keys say",
+            TIMEOUTS.doc,
+        ),
+        Key::optional(
+            "retry",
+            Kind::Table(&RETRY),
+            "{ times = 3, other-server = true }",
+            "as its keys say",
+            RETRY.doc,
+        ),
+        Key::optional(
+            "queue",
+            Kind::Table(&QUEUE),
+            "{ size = 1024, timeout = \"5s\" }",
+            "as its keys say",
+            QUEUE.doc,
+        ),
+        Key::default(
+            "slow-start",
+            Duration { min: seconds(0), max: seconds(3600) },
+            "\"0s\"",
+            "How long a server that came up takes to reach its full weight. `0s` is at once.",
+        ),
+        Key::default(
+            "on-down",
+            Choice(ON_DOWN),
+            "\"keep\"",
+            "What happens to the connections of a server that goes down.",
+        ),
+        Key::optional(
+            "connect",
+            Kind::Table(&CONNECT),
+            "{ proxy-protocol = \"v2\" }",
+            "plain connections",
+            CONNECT.doc,
+        ),
+        Key::optional(
+            "source",
+            Kind::Table(&SOURCE),
+            "{ addresses = [\"10.0.0.9\", \"10.0.0.19\"] }",
+            "the kernel's choice",
+            SOURCE.doc,
+        ),
+        Key::later("application", later::APPLICATION),
+    ],
+};
+
+/// An entry of `servers`
+pub(crate) static SERVER: Table = Table {
+    doc: "One server of a pool. Also written `[[pool.NAME.servers]]`.",
+    keys: &[
+        Key::required("name", Name, "\"web1\"", "Its name in logs, metrics and `transom ctl`."),
+        Key::required(
+            "address",
+            Server,
+            "\"192.0.2.10:443\"",
+            "Where it is reached: address or name, and port. A name is resolved again when its time to live has passed.",
+        ),
+        Key::default(
+            "weight",
+            Integer { min: 0, max: 256 },
+            "1",
+            "Its share of new connections beside the others' weights. 0 gets none but those that stick to it.",
+        ),
+        Key::optional("zone", Name, "\"a\"", "it stands in no zone", "Where it stands; see `zones`."),
+        Key::default("backup", Bool, "false", "Used only while no other server of the pool is up."),
+        Key::optional(
+            "connections",
+            Integer { min: 1, max: root::CONNECTIONS_MAX },
+            "500",
+            "no limit",
+            "Connections it gets at a time; further clients take another server or wait in the pool's queue.",
+        ),
+        Key::default(
+            "admin",
+            Choice(ADMIN_STATES),
+            "\"ready\"",
+            "The admin state in which the program starts it. What `transom ctl` sets later outlives reloads.",
+        ),
+    ],
+};
+
+/// `admin` of a server
+pub(crate) const ADMIN_STATES: &[Word] = &[
+    Word::new("ready", "In service."),
+    Word::new("drain", "No new clients; those that stick to it still come."),
+    Word::new("maint", "Out of service, and not probed."),
+];
+
+/// `balance`
+pub(crate) const BALANCES: &[Word] = &[
+    Word::new("round-robin", "In turn, by weight, spread smoothly."),
+    Word::new("least-connections", "The one with the fewest connections for its weight."),
+    Word::new("random", "The less loaded of two taken at random."),
+    Word::new(
+        "hash",
+        "By the client's address, consistently: a server that comes or goes moves few clients.",
+    ),
+    Word::new("first", "The first in the file that is not at its limit of connections."),
+];
+
+/// `hash-on`
+pub(crate) const HASH_ON: &[Word] = &[Word::new("source", "The client's address.")];
+
+/// `zones`
+pub(crate) const ZONES: &[Word] = &[
+    Word::new("even", "Zones do not matter."),
+    Word::new("local-first", "Servers of this node's zone while one is up, then the others."),
+    Word::new("strict", "Servers of this node's zone only."),
+];
+
+/// `on-down`
+pub(crate) const ON_DOWN: &[Word] = &[
+    Word::new("keep", "They go on until one side ends them."),
+    Word::new("close", "They are closed, so that clients come back and get another server."),
+];
+
+/// `stick`
+pub(crate) static STICK: Table = Table {
+    doc: "Gives a client the server it had before, while that is up and the entry has not expired.",
+    keys: &[
+        Key::default("on", Choice(STICK_ON), "\"source\"", "What a client is known by."),
+        Key::required(
+            "table",
+            Name,
+            "\"clients\"",
+            "The stick table. Pools may share one: a client then gets the server of the same name in each.",
+        ),
+    ],
+};
+
+/// `on` of `stick`
+pub(crate) const STICK_ON: &[Word] = &[Word::new("source", "Its address.")];
+
+/// `passive`
+pub(crate) static PASSIVE: Table = Table {
+    doc: "What real connections say about a server: so many that fail in a row mark it down before a probe does.",
+    keys: &[
+        Key::default(
+            "fall",
+            Integer { min: 0, max: 1000 },
+            "5",
+            "Failed connections in a row that mark a server down. 0 does not count them.",
+        ),
+        Key::default(
+            "hold",
+            Duration { min: seconds(1), max: seconds(3600) },
+            "\"10s\"",
+            "How long it stays down where no health check can bring it back.",
+        ),
+    ],
+};
+
+/// `timeouts` of a pool
+pub(crate) static TIMEOUTS: Table = Table {
+    doc: "Time limits towards servers.",
+    keys: &[
+        Key::default(
+            "connect",
+            Duration { min: milliseconds(10), max: seconds(300) },
+            "\"5s\"",
+            "To establish a connection, each try (`server-connect-timeout`).",
+        ),
+        Key::default(
+            "idle",
+            Duration { min: seconds(1), max: seconds(604_800) },
+            "\"65m\"",
+            "Without a byte in either direction, a connection is closed. ActiveSync holds one for up to 59 minutes.",
+        ),
+    ],
+};
+
+/// `retry`
+pub(crate) static RETRY: Table = Table {
+    doc: "What is tried after a connection to a server failed. The client notices nothing but the time.",
+    keys: &[
+        Key::default("times", Integer { min: 0, max: 10 }, "3", "Further tries after the first."),
+        Key::default(
+            "other-server",
+            Bool,
+            "true",
+            "Whether they go to another server where there is one, even against the stick table.",
+        ),
+    ],
+};
+
+/// `queue`
+pub(crate) static QUEUE: Table = Table {
+    doc: "Where clients wait while every server is at its limit of `connections`.",
+    keys: &[
+        Key::default(
+            "size",
+            Integer { min: 0, max: 1_000_000 },
+            "1024",
+            "Clients that may wait. 0 refuses at once (`pool-full`).",
+        ),
+        Key::default(
+            "timeout",
+            Duration { min: milliseconds(10), max: seconds(3600) },
+            "\"5s\"",
+            "How long one waits (`queue-timeout`).",
+        ),
+    ],
+};
+
+/// `connect`
+pub(crate) static CONNECT: Table = Table {
+    doc: "What a connection to a server begins with.",
+    keys: &[
+        Key::optional(
+            "proxy-protocol",
+            Choice(PROXY_PROTOCOLS),
+            "\"v2\"",
+            "no header",
+            "The PROXY protocol header that tells the server the client's address. Health checks send it too, as \
+             LOCAL.",
+        ),
+        Key::later("tls", later::SERVER_TLS),
+    ],
+};
+
+/// `proxy-protocol`
+pub(crate) const PROXY_PROTOCOLS: &[Word] =
+    &[Word::new("v1", "The line of text."), Word::new("v2", "The binary form.")];
+
+/// `source`
+pub(crate) static SOURCE: Table = Table {
+    doc: "Our own address on connections to servers.",
+    keys: &[
+        Key::optional(
+            "addresses",
+            List(&Ip),
+            "[\"10.0.0.9\", \"10.0.0.19\"]",
+            "the kernel's choice",
+            "Addresses of this machine that are used in turn. Each gives about 28 to 64 thousand connections to one \
+             server.",
+        ),
+        Key::later("client", later::CLIENT_SOURCE),
+    ],
+};
+
+/// `[stick-table.NAME]`
+pub(crate) static STICK_TABLE: Table = Table {
+    doc: "Remembers which server a client was given. It outlives reloads.",
+    keys: &[
+        Key::default("key", Choice(STICK_KEYS), "\"ip\"", "What an entry is found by."),
+        Key::required(
+            "size",
+            Integer { min: 1, max: 100_000_000 },
+            "50_000",
+            "Entries at most, of 40 bytes each; the one unused for longest makes room. `check` prints the memory.",
+        ),
+        Key::required(
+            "expire",
+            Duration { min: seconds(1), max: seconds(2_592_000) },
+            "\"30m\"",
+            "How long an entry lives after its last use.",
+        ),
+        Key::later("share", later::CLUSTER),
+    ],
+};
+
+/// `key` of a stick table
+pub(crate) const STICK_KEYS: &[Word] = &[Word::new("ip", "The client's address.")];

@@ -1,0 +1,134 @@
+//! The reference page: every key, from the model.
+
+use std::fmt::Write as _;
+
+use crate::model::root::ROOT;
+use crate::model::{Key, Kind, Need, Table, Word};
+use crate::report::{Code, Severity};
+use crate::text::duration::written;
+use crate::text::number::grouped;
+
+/// The reference page of the configuration file, as Markdown.
+pub fn reference() -> String {
+    let mut page = INTRODUCTION.trim_start().to_owned();
+    let _ = writeln!(page, "\n## Top level\n\n{}\n", ROOT.doc);
+    keys(&mut page, &ROOT);
+    for key in ROOT.keys {
+        match key.kind {
+            Kind::Table(table) => section(&mut page, 2, &format!("`[{}]`", key.name), key.name, table),
+            Kind::Named(table) => section(&mut page, 2, &format!("`[{}.NAME]`", key.name), key.name, table),
+            _ => {}
+        }
+    }
+    codes(&mut page);
+    page
+}
+
+const INTRODUCTION: &str = r#"
+# The configuration file
+
+This page is generated from the model that the program checks the file by; `docs/transom.schema.json` is the same for
+editors. `transom check -c FILE` tells all that is wrong with a file at once, `transom check -c FILE --expanded` prints
+it with every default written out.
+
+The file is [TOML](https://toml.io). What holds everywhere:
+
+- **One shape a key.** A list is a list even with one entry; nothing is now a string and now a table.
+- **Units are written.** Durations are a whole number and one of `ms`, `s`, `m`, `h`, `d`: `"250ms"`, `"5s"`, `"1h"`. What
+  is counted is a bare number, with `_` between digits if you like: `50_000`.
+- **Nothing is ignored.** A key that is unknown, or that a later release owns, is an error that says so. A key that the
+  mode does nothing with is a warning.
+- **Names** of listeners, pools, servers, tables and zones are up to 64 letters, digits, `-`, `_` and `.`.
+- **Addresses** are `192.0.2.1:443`, `[2001:db8::1]:443`, for servers also `mail.internal:443`.
+"#;
+
+fn section(page: &mut String, depth: usize, title: &str, path: &str, table: &Table) {
+    let _ = writeln!(page, "\n{} {title}\n\n{}\n", "#".repeat(depth), table.doc);
+    keys(page, table);
+    for key in table.keys {
+        match key.kind {
+            Kind::Table(table) => section(page, 3, &format!("`{}` of `[{path}]`", key.name), key.name, table),
+            Kind::Tables(table) => {
+                section(page, 3, &format!("Entries of `{}` of `[{path}]`", key.name), key.name, table);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Every key of a table: what it is, what it holds, what holds without it; then those of later releases.
+fn keys(page: &mut String, table: &Table) {
+    for key in table.keys.iter().filter(|key| key.later.is_none()) {
+        let _ =
+            writeln!(page, "- **`{}`** — {}; {}.{}", key.name, value(&key.kind), left_out(key), only(key));
+        let _ = writeln!(page, "  {}", key.doc);
+        if let Kind::Choice(words) = key.kind {
+            choice(page, words);
+        }
+        if !key.example.is_empty() && key.need != Need::Default(key.example) {
+            let _ = writeln!(page, "  Example: `{} = {}`", key.name, key.example);
+        }
+    }
+    let later: Vec<&Key> = table.keys.iter().filter(|key| key.later.is_some()).collect();
+    if !later.is_empty() {
+        let _ = writeln!(page, "\nNot in this release:\n");
+    }
+    for key in later {
+        let _ = writeln!(page, "- `{}`: {}.", key.name, key.doc);
+    }
+}
+
+fn choice(page: &mut String, words: &[Word]) {
+    for word in words.iter().filter(|word| word.later.is_none()) {
+        let _ = writeln!(page, "  - `\"{}\"`: {}", word.word, word.doc);
+    }
+    for word in words.iter().filter(|word| word.later.is_some()) {
+        let _ = writeln!(page, "  - `\"{}\"` is not in this release: {}.", word.word, word.doc);
+    }
+}
+
+/// What a key may hold.
+fn value(kind: &Kind) -> String {
+    match kind {
+        Kind::Integer { min, max } => format!("a whole number from {} to {}", grouped(*min), grouped(*max)),
+        Kind::Duration { min, max } => {
+            format!("a duration from `\"{}\"` to `\"{}\"`", written(*min), written(*max))
+        }
+        Kind::List(entry) => format!("a list, each entry {}", value(entry)),
+        Kind::Named(_) => "tables by name".to_owned(),
+        kind => kind.noun().to_owned(),
+    }
+}
+
+fn left_out(key: &Key) -> String {
+    match key.need {
+        Need::Required => "required".to_owned(),
+        Need::Default(default) => format!("default `{default}`"),
+        Need::Optional(without) => format!("left out: {without}"),
+    }
+}
+
+fn only(key: &Key) -> String {
+    let Some(only) = key.only else { return String::new() };
+    let only: Vec<String> = only.iter().map(|one| format!("`{one}`")).collect();
+    format!(" Only for {}.", only.join(", "))
+}
+
+/// What `check` may say.
+fn codes(page: &mut String) {
+    let tables = [
+        (
+            Severity::Error,
+            "Errors",
+            "A file with one of these is not used; a reload leaves the old one running.",
+        ),
+        (Severity::Warning, "Warnings", "A file with these is used, but somebody should look."),
+    ];
+    let _ = writeln!(page, "\n## What `check` says\n\nEach fault has a code, which never changes.");
+    for (severity, title, text) in tables {
+        let _ = writeln!(page, "\n### {title}\n\n{text}\n\n| code | meaning |\n|---|---|");
+        for code in Code::ALL.iter().filter(|code| code.severity() == severity) {
+            let _ = writeln!(page, "| `{}` | {} |", code.word(), code.meaning());
+        }
+    }
+}

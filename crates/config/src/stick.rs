@@ -1,0 +1,28 @@
+//! Stick tables: which server a client was given, for how long.
+
+use std::time::Duration;
+
+use crate::{Name, Place};
+
+/// `[stick-table.NAME]`: keys are client addresses (`key = "ip"`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct StickTable {
+    /// Its name.
+    pub name: Name,
+    /// Entries at most; the one unused for longest makes room.
+    pub size: u32,
+    /// How long an entry lives after its last use.
+    pub expire: Duration,
+    /// Where it was written.
+    pub place: Place,
+}
+
+impl StickTable {
+    /// Bytes of memory that one entry takes, all told.
+    pub const ENTRY_BYTES: u64 = 40;
+
+    /// Bytes of memory that the table takes when it is full.
+    pub fn memory_bytes(&self) -> u64 {
+        u64::from(self.size) * Self::ENTRY_BYTES
+    }
+}

@@ -1,0 +1,311 @@
+//! Moves bytes both ways between a client and its server until both directions have ended.
+//!
+//! A direction copies through one scratch buffer of the thread and keeps only what the other side did not take; after two
+//! full reads in a row it moves on to `splice`. It reads nothing while bytes wait to be written: that is the back-pressure.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use std::sync::Arc;
+
+use transom_config::OnDown;
+use transom_state::{DownWatch, Fault, Lease, Listener};
+
+use super::connect::Reached;
+use super::pipe::Pipe;
+use crate::runtime::{Stop, runtime};
+use crate::socket::Socket;
+use crate::worker::Worker;
+
+/// Bytes read at once; a read that fills it counts as full.
+const SCRATCH_BYTES: usize = 64 * 1024;
+/// Full reads in a row after which a direction is worth a pipe.
+const FULL_READS: u8 = 2;
+/// Bytes of a direction after which the counters are brought up to date while a connection lives, so that graphs of long
+/// transfers are smooth.
+const COUNT_BYTES: u64 = 1 << 20;
+
+thread_local! {
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice());
+}
+
+/// The two directions of one relayed connection. An idle one is little more than this.
+pub(crate) struct Relay {
+    worker: &'static Worker,
+    listener: Arc<Listener>,
+    lease: Lease,
+    client: Socket,
+    server: Socket,
+    up: Direction,
+    down: Direction,
+    /// Ends it when no byte has moved for so long.
+    idle: Duration,
+    /// Where the pool says that connections end with their server.
+    down_watch: Option<Box<DownWatch>>,
+}
+
+/// What a finished relay leaves.
+pub(crate) struct Relayed {
+    /// Bytes from the client to the server.
+    pub(crate) bytes_up: u64,
+    /// Bytes from the server to the client.
+    pub(crate) bytes_down: u64,
+    /// Connections of the server when it ended.
+    pub(crate) server_connections: u32,
+    /// Why it ended before both directions did.
+    pub(crate) fault: Option<Fault>,
+}
+
+impl Relayed {
+    /// It never came to relaying, for this reason.
+    pub(crate) fn nothing(fault: Fault) -> Self {
+        Self { bytes_up: 0, bytes_down: 0, server_connections: 0, fault: Some(fault) }
+    }
+}
+
+impl Relay {
+    /// Begins to relay to a server that was sent `sent` bytes of the client's already.
+    pub(crate) fn new(
+        worker: &'static Worker,
+        listener: Arc<Listener>,
+        client: Socket,
+        reached: Reached,
+        sent: u64,
+    ) -> Self {
+        let Reached { socket: server, lease } = reached;
+        let config = &lease.pool().config;
+        let idle = config.timeouts.idle;
+        let down_watch = (config.on_down == OnDown::Close).then(|| Box::new(lease.server().down_watch()));
+        let (up, down) = (Direction { bytes: sent, ..Direction::new() }, Direction::new());
+        Self { worker, listener, lease, client, server, up, down, idle, down_watch }
+    }
+
+    fn poll_both(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        let up = self.up.poll_move(&self.client, &self.server).map_err(|broken| broken.fault(Side::Client));
+        if let Poll::Ready(Err(fault)) = up {
+            return Poll::Ready(Err(fault));
+        }
+        let down =
+            self.down.poll_move(&self.server, &self.client).map_err(|broken| broken.fault(Side::Server));
+        if let Poll::Ready(Err(fault)) = down {
+            return Poll::Ready(Err(fault));
+        }
+        if let Some(watch) = &mut self.down_watch
+            && watch.poll_down(context).is_ready()
+        {
+            return Poll::Ready(Err(Fault::ServerReset));
+        }
+        ready!(up.is_ready().then_some(()).map_or(Poll::Pending, Poll::Ready));
+        down
+    }
+
+    /// Brings the counters up to date.
+    fn count(&mut self) {
+        let (up, down) = (self.up.uncounted(), self.down.uncounted());
+        let index = self.worker.index;
+        let (listener, server) = (self.listener.counters(), self.lease.server().counters());
+        listener.bytes_in.add(index, up);
+        listener.bytes_out.add(index, down);
+        server.bytes_in.add(index, up);
+        server.bytes_out.add(index, down);
+    }
+
+    /// The end, orderly or not.
+    fn finish(&mut self, fault: Option<Fault>) -> Relayed {
+        self.count();
+        if matches!(fault, Some(Fault::ClientClosed | Fault::ServerReset)) {
+            // The other side must not take a broken connection for an orderly end.
+            self.client.reset_on_close();
+            self.server.reset_on_close();
+        }
+        if let Some(fault) = fault
+            && let Some(transition) = self.lease.failed(fault, self.worker.index, runtime().now())
+        {
+            log::warn!("{transition}");
+        }
+        Relayed {
+            bytes_up: self.up.bytes,
+            bytes_down: self.down.bytes,
+            server_connections: self.lease.server().connections(),
+            fault,
+        }
+    }
+
+    /// Who kept the other waiting when nothing moved any more.
+    fn idle_fault(&self) -> Fault {
+        if self.down.last_byte < self.up.last_byte {
+            Fault::ServerResponseTimeout
+        } else {
+            Fault::ClientTimeout
+        }
+    }
+}
+
+impl Future for Relay {
+    type Output = Relayed;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Relayed> {
+        let relay = &mut *self;
+        let fault = match runtime().poll_fate() {
+            Poll::Ready(Stop::Cut) => Some(Fault::AdminDrained),
+            Poll::Ready(_) => Some(relay.idle_fault()),
+            Poll::Pending => match relay.poll_both(context) {
+                Poll::Ready(outcome) => outcome.err(),
+                Poll::Pending => {
+                    runtime().deadline(relay.idle);
+                    if relay.up.bytes + relay.down.bytes - relay.up.counted - relay.down.counted
+                        >= COUNT_BYTES
+                    {
+                        relay.count();
+                    }
+                    return Poll::Pending;
+                }
+            },
+        };
+        Poll::Ready(relay.finish(fault))
+    }
+}
+
+/// Whose socket failed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Client,
+    Server,
+}
+
+/// A direction that cannot go on.
+enum Broken {
+    /// The side it reads from failed.
+    Source,
+    /// The side it writes to failed.
+    Sink,
+}
+
+impl Broken {
+    /// The fault's word, when the direction reads from `source`.
+    fn fault(self, source: Side) -> Fault {
+        let from_source = matches!(self, Self::Source);
+        if from_source == (source == Side::Client) { Fault::ClientClosed } else { Fault::ServerReset }
+    }
+}
+
+/// Bytes that were read and are not written yet.
+enum Held {
+    Nothing,
+    /// What a copy left over: the bytes and how many of them are written.
+    Bytes(Vec<u8>, usize),
+    Piped(Pipe),
+}
+
+/// One direction.
+struct Direction {
+    held: Held,
+    bytes: u64,
+    /// Of these, the ones the counters know of.
+    counted: u64,
+    /// Tick-grained moment of the last byte, to tell who was silent first.
+    last_byte: u32,
+    full_reads: u8,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// The source has ended; what is held must still go out.
+    Ending,
+    /// The end was passed on.
+    Ended,
+}
+
+impl Direction {
+    fn new() -> Self {
+        Self { held: Held::Nothing, bytes: 0, counted: 0, last_byte: 0, full_reads: 0, stage: Stage::Open }
+    }
+
+    /// Moves what can be moved. `Ready(Ok)`: the end has been passed on.
+    fn poll_move(&mut self, source: &Socket, sink: &Socket) -> Poll<Result<(), Broken>> {
+        loop {
+            match (&mut self.held, self.stage) {
+                (_, Stage::Ended) => return Poll::Ready(Ok(())),
+                (Held::Nothing, Stage::Ending) => {
+                    sink.shut();
+                    self.stage = Stage::Ended;
+                }
+                (Held::Nothing, Stage::Open) => {
+                    ready!(source.poll_readable()).map_err(|_| Broken::Source)?;
+                    self.read(source, sink)?;
+                }
+                (Held::Bytes(bytes, written), _) => {
+                    ready!(sink.poll_writable()).map_err(|_| Broken::Sink)?;
+                    *written += sink.try_write(&bytes[*written..]).map_err(|_| Broken::Sink)?;
+                    if *written == bytes.len() {
+                        self.held = Held::Nothing;
+                    }
+                }
+                (Held::Piped(pipe), _) => {
+                    ready!(sink.poll_writable()).map_err(|_| Broken::Sink)?;
+                    pipe.drain(sink).map_err(|_| Broken::Sink)?;
+                    if pipe.filled() == 0 {
+                        self.free_pipe();
+                    }
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, source: &Socket, sink: &Socket) -> Result<(), Broken> {
+        if self.full_reads >= FULL_READS
+            && let Ok(pipe) = Pipe::take()
+        {
+            return self.splice(pipe, source);
+        }
+        SCRATCH.with_borrow_mut(|scratch| self.copy(scratch, source, sink))
+    }
+
+    fn copy(&mut self, scratch: &mut [u8], source: &Socket, sink: &Socket) -> Result<(), Broken> {
+        let Some(read) = source.try_read(scratch).map_err(|_| Broken::Source)? else { return Ok(()) };
+        self.moved(read);
+        self.full_reads = if read == scratch.len() { self.full_reads + 1 } else { 0 };
+        let bytes = &scratch[..read];
+        let written = if bytes.is_empty() { 0 } else { sink.try_write(bytes).map_err(|_| Broken::Sink)? };
+        if written < read {
+            self.held = Held::Bytes(bytes[written..].to_vec(), 0);
+        }
+        Ok(())
+    }
+
+    fn splice(&mut self, mut pipe: Pipe, source: &Socket) -> Result<(), Broken> {
+        let moved = pipe.fill(source).map_err(|_| Broken::Source)?;
+        if let Some(moved) = moved {
+            self.moved(moved);
+        }
+        self.held = Held::Piped(pipe);
+        if !matches!(moved, Some(1..)) {
+            self.free_pipe();
+        }
+        Ok(())
+    }
+
+    fn free_pipe(&mut self) {
+        if let Held::Piped(pipe) = std::mem::replace(&mut self.held, Held::Nothing) {
+            pipe.put_back();
+        }
+    }
+
+    fn uncounted(&mut self) -> u64 {
+        self.bytes - std::mem::replace(&mut self.counted, self.bytes)
+    }
+
+    fn moved(&mut self, moved: usize) {
+        if moved == 0 {
+            self.stage = Stage::Ending;
+            return;
+        }
+        self.bytes += moved as u64;
+        self.last_byte = runtime().tick();
+    }
+}

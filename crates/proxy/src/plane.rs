@@ -1,0 +1,201 @@
+//! The plane: all workers together.
+
+use std::cell::Cell;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use transom_config::{AccessFormat, Name};
+use transom_state::Current;
+
+use crate::log::{Sender, Writer};
+use crate::runtime::{Inbox, Runtime, runtime};
+use crate::worker::{Share, Worker};
+
+/// How long a worker may take to take up a change; it does so between two turns of its loop.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
+
+/// An address listened on.
+pub struct Bound {
+    /// Which listener it belongs to.
+    pub listener: Name,
+    /// The real address: with the port that was taken where port 0 was asked for.
+    pub address: SocketAddr,
+    /// One listening socket a worker; empty where the plane has them already.
+    pub sockets: Vec<OwnedFd>,
+}
+
+/// Where access lines go.
+pub enum AccessSink {
+    /// Nowhere.
+    Off,
+    /// Written to this descriptor.
+    Fd(OwnedFd),
+}
+
+/// The running workers.
+pub struct Plane {
+    workers: Vec<Handle>,
+    current: Arc<Current>,
+    writer: Mutex<Option<Writer>>,
+    lost_lines: Arc<AtomicU64>,
+}
+
+/// What the plane holds of one worker.
+struct Handle {
+    thread: JoinHandle<()>,
+    inbox: Arc<Inbox>,
+}
+
+thread_local! {
+    static WORKER: Cell<Option<&'static Worker>> = const { Cell::new(None) };
+}
+
+impl Plane {
+    /// Starts so many workers; they listen on nothing until [`Plane::apply`]. Errors: no threads or descriptors left.
+    pub fn start(workers: usize, current: Arc<Current>) -> io::Result<Self> {
+        let workers = (0..workers)
+            .map(|index| Handle::start(index, Arc::clone(&current)))
+            .collect::<io::Result<_>>()?;
+        Ok(Self { workers, current, writer: Mutex::default(), lost_lines: Arc::default() })
+    }
+
+    /// Takes up the generation that `current` holds now. `listeners` are all addresses to listen on: those that are open
+    /// already are kept as they are, those that are missing are closed. Returns when every worker has done so.
+    pub fn apply(&self, listeners: Vec<Bound>, access: AccessSink) -> io::Result<()> {
+        let format = self.current.load().config.log.access.format;
+        let (writer, sender) = match access {
+            AccessSink::Off => (None, None),
+            AccessSink::Fd(sink) => {
+                let (writer, sender) = Writer::start(sink, Arc::clone(&self.lost_lines))?;
+                (Some(writer), Some(sender))
+            }
+        };
+        let shares = self.share_out(listeners);
+        let jobs = shares.into_iter().map(|shares| {
+            let log: Option<(Sender, AccessFormat)> = sender.clone().map(|sender| (sender, format));
+            move |worker: &'static Worker| worker.apply(shares, log)
+        });
+        let outcome = self.on_all(jobs.collect());
+        drop(sender);
+        // Every worker has let go of the former sink: its thread ends once all is written.
+        let former = std::mem::replace(&mut *self.writer.lock(), writer);
+        if outcome.is_ok()
+            && let Some(former) = former
+        {
+            former.join();
+        }
+        outcome
+    }
+
+    /// Stops accepting; established connections go on.
+    pub fn drain(&self) {
+        self.tell_all(Worker::close_doors);
+    }
+
+    /// Client connections open now.
+    pub fn connections(&self) -> usize {
+        self.current.load().totals.gate().used() as usize
+    }
+
+    /// Ends what is left (`admin-drained`).
+    pub fn cut(&self) {
+        self.tell_all(|_| runtime().cut_all());
+    }
+
+    /// Access lines lost to a sink that was too slow.
+    pub fn lost_log_lines(&self) -> u64 {
+        self.lost_lines.load(Ordering::Relaxed)
+    }
+
+    /// Ends the workers and waits until the last access line is written.
+    pub fn stop(self) {
+        self.tell_all(|worker| {
+            worker.close_doors();
+            worker.close_log();
+            runtime().stop();
+        });
+        for handle in self.workers {
+            // A worker's panic has been printed; the others are stopped all the same.
+            let _ = handle.thread.join();
+        }
+        if let Some(writer) = self.writer.into_inner() {
+            writer.join();
+        }
+    }
+
+    fn share_out(&self, listeners: Vec<Bound>) -> Vec<Vec<Share>> {
+        let mut shares: Vec<Vec<Share>> = self.workers.iter().map(|_| Vec::new()).collect();
+        for bound in listeners {
+            let mut sockets = bound.sockets.into_iter();
+            for share in &mut shares {
+                share.push(Share {
+                    listener: bound.listener.clone(),
+                    address: bound.address,
+                    socket: sockets.next(),
+                });
+            }
+        }
+        shares
+    }
+
+    /// Runs one job on each worker and waits for all.
+    fn on_all<J: FnOnce(&'static Worker) + Send + 'static>(&self, jobs: Vec<J>) -> io::Result<()> {
+        let (done, waiting) = mpsc::channel();
+        for (handle, job) in self.workers.iter().zip(jobs) {
+            let done = done.clone();
+            handle.run(move |worker| {
+                job(worker);
+                // The plane gave up waiting: nothing to tell.
+                let _ = done.send(());
+            });
+        }
+        drop(done);
+        for _ in &self.workers {
+            waiting.recv_timeout(ANSWER_TIME).map_err(|error| match error {
+                RecvTimeoutError::Timeout => io::Error::from(io::ErrorKind::TimedOut),
+                RecvTimeoutError::Disconnected => io::Error::other("a worker has died"),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn tell_all(&self, job: impl Fn(&'static Worker) + Send + Copy + 'static) {
+        for handle in &self.workers {
+            handle.run(job);
+        }
+    }
+}
+
+impl Handle {
+    fn start(index: usize, current: Arc<Current>) -> io::Result<Self> {
+        let (started, waiting) = mpsc::channel();
+        let body = move || match Runtime::enter() {
+            Ok(runtime) => {
+                WORKER.set(Some(Worker::enter(runtime, index, current)));
+                let _ = started.send(Ok(runtime.inbox()));
+                runtime.run();
+            }
+            Err(error) => {
+                let _ = started.send(Err(error));
+            }
+        };
+        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(body)?;
+        let inbox = waiting.recv().map_err(io::Error::other)??;
+        Ok(Self { thread, inbox })
+    }
+
+    fn run(&self, job: impl FnOnce(&'static Worker) + Send + 'static) {
+        self.inbox.run(Box::new(move || {
+            if let Some(worker) = WORKER.get() {
+                job(worker);
+            }
+        }));
+    }
+}

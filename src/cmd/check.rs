@@ -1,0 +1,263 @@
+//! `transom check`: everything `run` does with a configuration, except bind and connect.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::{Value, json};
+use transom_config::{Config, ListenerMode, Loaded, Options};
+use transom_state::stick;
+
+use super::table::Table;
+use crate::files::Disk;
+use crate::gather::{Request, workers};
+use crate::{exit, limits, named, terminal, users};
+
+/// Exit code 0: it can be served; 1: it has errors; 2: it cannot be read.
+#[derive(Args)]
+pub(crate) struct Check {
+    /// The configuration file
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    config: PathBuf,
+    /// Where this node stands, whatever the file says
+    #[arg(long, value_name = "ZONE")]
+    zone: Option<String>,
+    /// Print the whole configuration with every default written out
+    #[arg(long)]
+    expanded: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    /// Checks and prints.
+    pub(crate) fn run(self) -> ExitCode {
+        let options = Options { zone: self.zone.clone() };
+        let disk = Disk::default();
+        let loaded = transom_config::load(&self.config, &disk, &options);
+        let summary = loaded.config.as_ref().map(|config| Summary::of(config, &disk, &self.request()));
+        if self.json {
+            terminal::out(&format!("{:#}", self.as_json(&loaded, summary.as_ref())));
+        } else {
+            self.print(&loaded, summary.as_ref());
+        }
+        if loaded.sources.is_empty() {
+            // Not even the first file could be read.
+            return exit::could_not_run();
+        }
+        let fine = loaded.report.errors() == 0 && summary.is_some_and(|summary| summary.starts());
+        if fine { ExitCode::SUCCESS } else { exit::found_something() }
+    }
+
+    fn request(&self) -> Request {
+        Request { path: self.config.clone(), zone: self.zone.clone(), workers: None }
+    }
+
+    /// What is wrong goes to the standard error output, the rest to the standard output.
+    fn print(&self, loaded: &Loaded, summary: Option<&Summary>) {
+        let (errors, warnings) = (loaded.report.errors(), loaded.report.warnings());
+        if errors + warnings > 0 {
+            terminal::err(&loaded.report.render(terminal::colour()));
+        }
+        let Some((config, summary)) = loaded.config.as_ref().zip(summary) else { return };
+        for sentence in summary.obstacles() {
+            terminal::err(&format!("error: {sentence}"));
+        }
+        if self.expanded {
+            terminal::out(transom_config::expanded(config).trim_end());
+        } else {
+            let verdict = if summary.starts() { "it can be served" } else { "it cannot start here" };
+            terminal::out(&format!(
+                "{}: {verdict}{}",
+                self.config.display(),
+                counted(warnings, ", ", "warning")
+            ));
+            terminal::out(&summary.text());
+        }
+    }
+
+    fn as_json(&self, loaded: &Loaded, summary: Option<&Summary>) -> Value {
+        let expanded = loaded.config.as_ref().filter(|_| self.expanded).map(transom_config::expanded);
+        let mut value = json!({
+            "file": self.config.display().to_string(),
+            "errors": loaded.report.errors(),
+            "warnings": loaded.report.warnings(),
+            "report": loaded.report.to_json(),
+            "summary": summary.map(Summary::json),
+        });
+        if let (Some(expanded), Some(members)) = (expanded, value.as_object_mut()) {
+            members.insert("expanded".into(), expanded.into());
+        }
+        value
+    }
+}
+
+/// ` and 2 warnings`, or nothing.
+fn counted(number: usize, before: &str, noun: &str) -> String {
+    match number {
+        0 => String::new(),
+        1 => format!("{before}1 {noun}"),
+        _ => format!("{before}{number} {noun}s"),
+    }
+}
+
+/// What a configuration comes to.
+struct Summary {
+    listeners: Vec<Listener>,
+    pools: usize,
+    servers: usize,
+    tables: Vec<Memory>,
+    workers: usize,
+    /// Descriptors the process may have.
+    files: u64,
+    /// Connections that fit, or why those asked for do not.
+    room: Result<u32, limits::TooMany>,
+    /// The limit of connections is ours, not the file's.
+    derived: bool,
+    user: Result<String, String>,
+    /// What is wrong with files it names.
+    named: Vec<String>,
+}
+
+/// One line about a listener.
+struct Listener {
+    name: String,
+    mode: &'static str,
+    bind: Vec<String>,
+    pools: Vec<String>,
+}
+
+/// One line about a stick table.
+struct Memory {
+    name: String,
+    entries: u32,
+    bytes: u64,
+}
+
+impl Summary {
+    fn of(config: &Config, disk: &Disk, request: &Request) -> Self {
+        let workers = workers(request, config);
+        let standing = limits::standing(config, workers);
+        // What the process may raise its limit to; only `run` does.
+        let files = limits::files().hard;
+        let tables = config.stick_tables.iter().map(|table| Memory {
+            name: table.name.to_string(),
+            entries: table.size,
+            bytes: stick::memory(table.size),
+        });
+        Self {
+            listeners: config.listeners.iter().map(|listener| Listener::of(listener)).collect(),
+            pools: config.pools.len(),
+            servers: config.pools.iter().map(|pool| pool.servers.len()).sum(),
+            tables: tables.collect(),
+            workers,
+            files,
+            room: limits::connections(config, standing, files),
+            derived: config.limits.connections.is_none(),
+            named: named::look_into(config, disk),
+            user: users::identity(config.process.user.as_deref()).map(|identity| identity.name),
+        }
+    }
+
+    /// What on this machine keeps it from starting: a sentence each.
+    fn obstacles(&self) -> Vec<String> {
+        let room = self.room.as_ref().err().map(ToString::to_string);
+        room.into_iter().chain(self.user.clone().err()).chain(self.named.clone()).collect()
+    }
+
+    fn starts(&self) -> bool {
+        self.obstacles().is_empty()
+    }
+
+    fn text(&self) -> String {
+        let mut listeners = Table::new(&["listener", "mode", "addresses", "pools"]);
+        for listener in &self.listeners {
+            let Listener { name, mode, bind, pools } = listener;
+            listeners.row(vec![name.clone(), (*mode).to_owned(), bind.join(", "), pools.join(", ")]);
+        }
+        let mut text = format!("\n{}\n\n", listeners.text());
+        let _ = writeln!(text, "pools         {}{}", self.pools, counted(self.servers, ", ", "server"));
+        for Memory { name, entries, bytes } in &self.tables {
+            let _ =
+                writeln!(text, "stick table   {name}: {entries} entries, {} when full", mebibytes(*bytes));
+        }
+        let _ = writeln!(text, "workers       {}", self.workers);
+        if let Ok(connections) = self.room {
+            let why = if self.derived { "as many as the descriptors allow" } else { "as written" };
+            let _ = writeln!(text, "connections   up to {connections} ({why})");
+        }
+        let _ = writeln!(text, "descriptors   {}", self.files);
+        if let Ok(user) = &self.user {
+            let _ = writeln!(text, "runs as       {user}");
+        }
+        text.truncate(text.trim_end().len());
+        text
+    }
+
+    fn json(&self) -> Value {
+        let listeners = self.listeners.iter().map(|listener| {
+            let Listener { name, mode, bind, pools } = listener;
+            json!({ "name": name, "mode": mode, "bind": bind, "pools": pools })
+        });
+        let tables = self
+            .tables
+            .iter()
+            .map(|table| json!({ "name": table.name, "entries": table.entries, "bytes": table.bytes }));
+        json!({
+            "listeners": listeners.collect::<Vec<_>>(),
+            "pools": self.pools,
+            "servers": self.servers,
+            "stick_tables": tables.collect::<Vec<_>>(),
+            "workers": self.workers,
+            "connections": self.room.as_ref().ok(),
+            "obstacles": self.obstacles(),
+            "descriptors": self.files,
+            "user": self.user.as_ref().ok(),
+        })
+    }
+}
+
+impl Listener {
+    fn of(listener: &transom_config::Listener) -> Self {
+        let (mode, pools) = match &listener.mode {
+            ListenerMode::Tcp { pool } => ("tcp", vec![pool]),
+            ListenerMode::Passthrough(mode) => {
+                ("passthrough", mode.routes.iter().map(|route| &route.pool).chain(&mode.pool).collect())
+            }
+        };
+        let mut names: Vec<String> = Vec::new();
+        for pool in pools {
+            if !names.iter().any(|known| **known == **pool) {
+                names.push(pool.to_string());
+            }
+        }
+        let bind = listener.bind.iter().map(ToString::to_string).collect();
+        Self { name: listener.name.to_string(), mode, bind, pools: names }
+    }
+}
+
+/// Two digits are enough to see whether it fits.
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_not_counted_and_one_is_not_many() {
+        let cases = [(0, ""), (1, ", 1 warning"), (12, ", 12 warnings")];
+        for (number, expected) in cases {
+            assert_eq!(counted(number, ", ", "warning"), expected);
+        }
+    }
+
+    #[test]
+    fn memory_is_told_in_mebibytes() {
+        assert_eq!(mebibytes(1_000_000 * 40), "38.1 MiB");
+        assert_eq!(mebibytes(0), "0.0 MiB");
+    }
+}

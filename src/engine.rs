@@ -1,0 +1,142 @@
+//! What serves: the planes and the world they share. Started with a supply, given another at each reload.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use tokio::sync::mpsc;
+use transom_config::{Config, Name, Options};
+use transom_control::{AdminSocket, Command, Control, Setup};
+use transom_proxy::{AccessSink, Bound, Plane};
+use transom_state::{Current, World};
+
+use crate::limits;
+use crate::log::{self as program_log, Sink};
+use crate::supply::{AdminTcp, AdminUnix, Listening, Supply};
+
+/// The planes at work.
+pub(crate) struct Engine {
+    current: Arc<Current>,
+    plane: Plane,
+    control: Control,
+}
+
+/// What is in force after a supply was taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken {
+    /// Counts configurations, from 1.
+    pub(crate) generation: u64,
+}
+
+impl Engine {
+    /// Starts the planes. Requests that need the whole program go to `commands`. The error is a sentence.
+    pub(crate) fn start(supply: Supply, commands: mpsc::Sender<Command>) -> Result<(Self, Taken), String> {
+        let config = load(&supply)?;
+        let world = World::first(Arc::new(config), supply.workers, seed()?, Instant::now());
+        let taken = Taken { generation: world.generation };
+        let current = Arc::new(Current::from_pointee(world));
+        let plane = Plane::start(supply.workers, Arc::clone(&current))
+            .map_err(|error| format!("the workers cannot be started: {error}"))?;
+        let (serving, admin) = split(supply, &current.load().config);
+        let setup = Setup { current: Arc::clone(&current), admin, commands, started: SystemTime::now() };
+        let control =
+            Control::start(setup).map_err(|error| format!("the control plane cannot be started: {error}"))?;
+        let engine = Self { current, plane, control };
+        engine.serve(serving)?;
+        Ok((engine, taken))
+    }
+
+    /// Serves another configuration from here on, in one step. An error, a sentence, leaves everything as it was.
+    pub(crate) fn take(&self, supply: Supply) -> Result<Taken, String> {
+        let config = load(&supply)?;
+        let next = self.current.load().next(Arc::new(config), Instant::now());
+        let taken = Taken { generation: next.generation };
+        let (serving, _) = split(supply, &next.config);
+        let before = self.current.swap(Arc::new(next));
+        if let Err(sentence) = self.serve(serving) {
+            // Limits followed the new generation: another one after the former configuration brings them back.
+            let back = before.next(Arc::clone(&before.config), Instant::now());
+            self.current.store(Arc::new(back));
+            return Err(sentence);
+        }
+        self.control.world_changed();
+        Ok(taken)
+    }
+
+    fn serve(&self, serving: Serving) -> Result<(), String> {
+        self.plane
+            .apply(serving.bound, serving.access)
+            .map_err(|error| format!("the workers did not take up the listeners: {error}"))?;
+        program_log::point_to(serving.program, self.current.load().config.log.level);
+        self.control.set_listeners(serving.addresses);
+        Ok(())
+    }
+
+    /// The configuration in force.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.current.load().config)
+    }
+
+    /// Takes no further connection; `/ready` says so.
+    pub(crate) fn drain(&self) {
+        self.control.set_draining();
+        self.plane.drain();
+    }
+
+    /// Client connections there are.
+    pub(crate) fn connections(&self) -> usize {
+        self.plane.connections()
+    }
+
+    /// Closes the connections that are left.
+    pub(crate) fn cut(&self) {
+        self.plane.cut();
+    }
+
+    /// Ends the planes.
+    pub(crate) fn stop(self) {
+        self.plane.stop();
+        self.control.stop();
+    }
+}
+
+/// For hashes that nobody outside may guess.
+fn seed() -> Result<u64, String> {
+    getrandom::u64().map_err(|error| format!("there is no randomness: {error}"))
+}
+
+/// The parts of a supply that each plane takes, and the log.
+struct Serving {
+    addresses: Vec<(Name, std::net::SocketAddr)>,
+    bound: Vec<Bound>,
+    access: AccessSink,
+    program: Sink,
+}
+
+/// The configuration that the supply's text says, with the connection limit that fits this process.
+fn load(supply: &Supply) -> Result<Config, String> {
+    let options = Options { zone: supply.zone.clone() };
+    let loaded = transom_config::load(&supply.path, &supply.files, &options);
+    let mut config = loaded.config.ok_or_else(|| loaded.report.render(false))?;
+    let standing = limits::standing(&config, supply.workers);
+    let fit =
+        limits::connections(&config, standing, limits::files().soft).map_err(|short| short.to_string())?;
+    config.limits.connections.get_or_insert(fit);
+    Ok(config)
+}
+
+fn split(supply: Supply, config: &Config) -> (Serving, Vec<AdminSocket>) {
+    let bound: Vec<Bound> = supply.listeners.into_iter().map(|one| bound(one, config)).collect();
+    let addresses = bound.iter().map(|one| (Name::clone(&one.listener), one.address)).collect();
+    let access = supply.access.map_or(AccessSink::Off, AccessSink::Fd);
+    let serving = Serving { addresses, bound, access, program: Sink::from(supply.program) };
+    let unix = supply.unix.map(|AdminUnix { socket, .. }| AdminSocket::Unix(socket));
+    let tcp = supply.tcp.map(|AdminTcp { socket, address, .. }| AdminSocket::Tcp { fd: socket, address });
+    (serving, unix.into_iter().chain(tcp).collect())
+}
+
+/// The listener's own name where there is one: it is shared, not copied.
+fn bound(listening: Listening, config: &Config) -> Bound {
+    let Listening { listener, address, sockets, .. } = listening;
+    let name = config.listener(&listener).map_or_else(|| listener.into(), |own| Name::clone(&own.name));
+    Bound { listener: name, address, sockets }
+}

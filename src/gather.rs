@@ -1,0 +1,317 @@
+//! Makes a supply: reads and checks the configuration, binds what is new, opens the logs.
+//!
+//! Nothing that serves is touched: an error leaves everything as it was. Addresses that the supply before has already
+//! keep their sockets, so that no waiting client is lost.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use transom_config::{Config, Listener, LogSink, Options, Report};
+
+use crate::files::Disk;
+use crate::supply::{AdminTcp, AdminUnix, Listening, Supply};
+use crate::users::{Identity, identity};
+use crate::{admin_socket, limits, named, terminal};
+
+/// What `transom run` was asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    /// `-c`
+    pub(crate) path: PathBuf,
+    /// `--zone`
+    pub(crate) zone: Option<String>,
+    /// `--workers`
+    pub(crate) workers: Option<u16>,
+}
+
+/// A supply and the configuration it was made from.
+pub(crate) struct Gathered {
+    /// To serve.
+    pub(crate) supply: Supply,
+    /// What it says.
+    pub(crate) config: Config,
+    /// Who serves it.
+    pub(crate) identity: Identity,
+    /// Things worth saying: warnings of the file, limits that were derived.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Why there is no supply.
+pub(crate) enum Refusal {
+    /// The configuration has errors.
+    Config(Box<Report>),
+    /// It is fine, but this machine does not let us do what it says.
+    Machine(String),
+}
+
+impl Refusal {
+    /// For the log and the admin API.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Config(report) => report.render(false),
+            Self::Machine(sentence) => sentence.clone(),
+        }
+    }
+
+    /// For the person at the terminal, if it is one.
+    pub(crate) fn text_for_stderr(&self) -> String {
+        match self {
+            Self::Config(report) => report.render(terminal::colour()),
+            Self::Machine(sentence) => format!("error: {sentence}"),
+        }
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(sentence: String) -> Self {
+        Self::Machine(sentence)
+    }
+}
+
+/// Worker threads where nothing else is said: the CPUs this process may run on.
+pub(crate) fn workers(request: &Request, config: &Config) -> usize {
+    let asked = request.workers.or(config.workers).map(usize::from);
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+/// Makes the supply for what the file says now. `before` is the one in force.
+pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathered, Refusal> {
+    let disk = Disk::default();
+    let options = Options { zone: request.zone.clone() };
+    let loaded = transom_config::load(&request.path, &disk, &options);
+    let Some(config) = loaded.config else { return Err(Refusal::Config(Box::new(loaded.report))) };
+    let unusable = named::look_into(&config, &disk);
+    if !unusable.is_empty() {
+        return Err(Refusal::Machine(unusable.join("\n")));
+    }
+    let mut notes = Vec::new();
+    if loaded.report.warnings() > 0 {
+        notes.push(loaded.report.render(false));
+    }
+    let asked = workers(request, &config);
+    let workers = before.map_or(asked, |before| before.workers);
+    if workers != asked {
+        notes.push(format!("{workers} workers stay; {asked} take effect at the next start"));
+    }
+    let derived = fit(&config, workers)?;
+    if before.is_none() {
+        notes.extend(derived);
+    }
+    let identity = identity(config.process.user.as_deref())?;
+    let program = open_log(&config.log.program)?;
+    let access = open_log(&config.log.access.sink)?;
+    let listeners = listen(&config, before, workers)?;
+    let tcp = admin_tcp(&config, before, &mut notes)?;
+    // Last: it leaves a file behind.
+    let unix = admin_unix(&config, before, &mut notes)?;
+    let supply = Supply {
+        path: request.path.clone(),
+        zone: request.zone.clone(),
+        workers,
+        files: disk.into_remembered(),
+        listeners,
+        unix,
+        tcp,
+        access,
+        program,
+    };
+    Ok(Gathered { supply, config, identity, notes })
+}
+
+/// Raises the limit of descriptors and compares it with what the file asks for. Returns what is worth saying.
+fn fit(config: &Config, workers: usize) -> Result<Option<String>, Refusal> {
+    let standing = limits::standing(config, workers);
+    let files = limits::raise(limits::needed(config, standing));
+    let connections = limits::connections(config, standing, files).map_err(|short| short.to_string())?;
+    let derived = config.limits.connections.is_none();
+    Ok(derived.then(|| {
+        format!("up to {connections} client connections: what {files} file descriptors allow ([limits] connections)")
+    }))
+}
+
+fn open_log(sink: &LogSink) -> Result<Option<OwnedFd>, String> {
+    let opened = match sink {
+        LogSink::Off => return Ok(None),
+        LogSink::Stdout => io::stdout().as_fd().try_clone_to_owned(),
+        LogSink::Stderr => io::stderr().as_fd().try_clone_to_owned(),
+        LogSink::File(path) => {
+            let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path);
+            file.map(Into::into)
+        }
+    };
+    opened.map(Some).map_err(|error| match sink {
+        LogSink::File(path) => format!("the log {} cannot be opened: {error}", path.display()),
+        _ => format!("the log's stream cannot be used: {error}"),
+    })
+}
+
+fn listen(config: &Config, before: Option<&Supply>, workers: usize) -> Result<Vec<Listening>, String> {
+    let mut free: Vec<&Listening> = before.iter().flat_map(|before| &before.listeners).collect();
+    let (mut all, mut refusals) = (Vec::new(), Vec::new());
+    for listener in &config.listeners {
+        for asked in &listener.bind {
+            let listening = match take(&mut free, &listener.name, *asked) {
+                Some(kept) => share(kept, listener),
+                None => bind(listener, *asked, before, workers),
+            };
+            match listening {
+                Ok(listening) => all.push(listening),
+                Err(error) => refusals.push(refused(listener, *asked, &error)),
+            }
+        }
+    }
+    if refusals.is_empty() { Ok(all) } else { Err(refusals.join("\n")) }
+}
+
+/// The sockets that are there already for this address: a renamed listener keeps them too. Port 0 is a port of its
+/// own each time it is written, so there the name must be the same.
+fn take<'a>(free: &mut Vec<&'a Listening>, name: &str, asked: SocketAddr) -> Option<&'a Listening> {
+    let same = |known: &&Listening| known.asked == asked && (asked.port() != 0 || known.listener == name);
+    free.iter().position(same).map(|index| free.remove(index))
+}
+
+fn share(kept: &Listening, listener: &Listener) -> io::Result<Listening> {
+    let shared = kept.shared(&listener.name)?;
+    for socket in &shared.sockets {
+        // Sets the backlog anew; the socket goes on listening.
+        rustix::net::listen(socket, i32::try_from(listener.limits.backlog).unwrap_or(i32::MAX))?;
+    }
+    Ok(shared)
+}
+
+fn bind(
+    listener: &Listener,
+    asked: SocketAddr,
+    before: Option<&Supply>,
+    workers: usize,
+) -> io::Result<Listening> {
+    let own_port = before
+        .is_some_and(|before| before.listeners.iter().any(|known| known.address.port() == asked.port()));
+    if !own_port {
+        be_alone(asked)?;
+    }
+    let (address, sockets) = transom_proxy::bind(asked, listener.limits.backlog, workers)?;
+    Ok(Listening { listener: listener.name.to_string(), asked, address, sockets })
+}
+
+/// Fails when somebody listens on the address already. `SO_REUSEPORT` would share it silently with another program of
+/// the same user (a second Transom, say); a bind without it, and without listening, finds out.
+fn be_alone(address: SocketAddr) -> io::Result<()> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    Ok(rustix::net::bind(&socket, &address)?)
+}
+
+fn refused(listener: &Listener, asked: SocketAddr, error: &io::Error) -> String {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("another program listens there: `ss -ltnp 'sport = :{}'` names it", asked.port())
+        }
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need root or the capability CAP_NET_BIND_SERVICE".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine does not have the address: `ip address` lists those it has".to_owned()
+        }
+        _ => "see the kernel's words above".to_owned(),
+    };
+    format!(
+        "{}: the listener `{}` cannot take {asked}: {error}\nhelp: {remedy}",
+        listener.place, listener.name
+    )
+}
+
+fn admin_unix(
+    config: &Config,
+    before: Option<&Supply>,
+    notes: &mut Vec<String>,
+) -> Result<Option<AdminUnix>, String> {
+    let path = config.admin.socket.clone().or_else(admin_socket::default_path);
+    if let Some(before) = before {
+        let kept = before.unix.as_ref();
+        if kept.map(|unix| &unix.path) != path.as_ref() {
+            notes.push("the admin socket stays where it is until the next start".into());
+        }
+        return kept.map(AdminUnix::shared).transpose().map_err(|error| error.to_string());
+    }
+    let Some(path) = path else {
+        notes
+            .push("no admin socket: this user has no XDG_RUNTIME_DIR; `[admin] socket = …` names one".into());
+        return Ok(None);
+    };
+    admin_socket::listen_unix(&path).map(Some).map_err(|error| {
+        let path = path.display();
+        format!("the admin socket {path} cannot be used: {error}\nhelp: `[admin] socket = …` names another")
+    })
+}
+
+fn admin_tcp(
+    config: &Config,
+    before: Option<&Supply>,
+    notes: &mut Vec<String>,
+) -> Result<Option<AdminTcp>, String> {
+    if let Some(before) = before {
+        let kept = before.tcp.as_ref();
+        if kept.map(|tcp| tcp.asked) != config.admin.bind {
+            notes.push("the admin address stays as it is until the next start".into());
+        }
+        return kept.map(AdminTcp::shared).transpose().map_err(|error| error.to_string());
+    }
+    let Some(asked) = config.admin.bind else { return Ok(None) };
+    let listening = admin_socket::listen_tcp(asked);
+    listening.map(Some).map_err(|error| format!("the admin address {asked} cannot be taken: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn listening(listener: &str, asked: &str, address: &str) -> Listening {
+        let (asked, address) = (asked.parse().unwrap(), address.parse().unwrap());
+        Listening { listener: listener.into(), asked, address, sockets: Vec::new() }
+    }
+
+    #[test]
+    fn an_address_keeps_its_sockets_even_under_another_name() {
+        let own = [listening("a", "127.0.0.1:80", "127.0.0.1:80")];
+        let mut free: Vec<&Listening> = own.iter().collect();
+        assert!(take(&mut free, "b", "127.0.0.1:81".parse().unwrap()).is_none());
+        assert!(take(&mut free, "b", "127.0.0.1:80".parse().unwrap()).is_some());
+        assert!(take(&mut free, "b", "127.0.0.1:80".parse().unwrap()).is_none(), "only once");
+    }
+
+    #[test]
+    fn a_free_port_belongs_to_its_listener() {
+        let own = [
+            listening("a", "127.0.0.1:0", "127.0.0.1:4001"),
+            listening("b", "127.0.0.1:0", "127.0.0.1:4002"),
+            listening("b", "127.0.0.1:0", "127.0.0.1:4003"),
+        ];
+        let mut free: Vec<&Listening> = own.iter().collect();
+        let any = "127.0.0.1:0".parse().unwrap();
+        let mut next = |name| take(&mut free, name, any).map(|known| known.address.port());
+        assert_eq!([next("b"), next("b"), next("b"), next("a")], [Some(4002), Some(4003), None, Some(4001)]);
+    }
+
+    #[test]
+    fn somebody_else_on_the_address_is_noticed() {
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = other.local_addr().unwrap();
+        assert_eq!(be_alone(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let (shared, sockets) = transom_proxy::bind("127.0.0.1:0".parse().unwrap(), 1, 2).unwrap();
+        assert_eq!(be_alone(shared).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop(sockets);
+        assert!(be_alone(shared).is_ok());
+    }
+}

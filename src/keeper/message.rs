@@ -1,0 +1,131 @@
+//! What keeper and worker tell each other.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+
+use serde::{Deserialize, Serialize};
+
+use super::channel::{self, Frame};
+use crate::supply::{Header, Supply};
+
+/// From the keeper to the worker.
+#[derive(Debug)]
+pub(crate) enum ToWorker {
+    /// Serve this from now on. Answered by `Taken` or `NotTaken`.
+    Serve(Box<Supply>),
+    /// The reload that somebody wanted came to nothing; goes on with what there is.
+    Refused {
+        /// Why, for people.
+        report: String,
+    },
+    /// Take no further connection, end when the ones there are have ended or the drain time is over.
+    Stop,
+    /// Wait for them no longer.
+    Cut,
+}
+
+/// From the worker to the keeper: all it can say.
+#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub(crate) enum ToKeeper {
+    /// The supply is served.
+    Taken {
+        /// Counts configurations of this worker, from 1.
+        generation: u64,
+    },
+    /// The supply is not served; the one before is, if there was one.
+    NotTaken {
+        /// Why, for people.
+        report: String,
+    },
+    /// Somebody asked for a reload over the admin API.
+    Reload,
+}
+
+/// `ToWorker` as it goes over the channel.
+#[derive(Serialize, Deserialize)]
+enum Wire {
+    Serve(Header),
+    Refused { report: String },
+    Stop,
+    Cut,
+}
+
+impl ToWorker {
+    /// Sends it over the channel.
+    pub(crate) fn send(&self, socket: &UnixStream) -> io::Result<()> {
+        let plain = |wire: Wire| channel::send(socket, &serde_json::to_vec(&wire)?, &[], &[]);
+        match self {
+            Self::Serve(supply) => send_supply(supply, socket),
+            Self::Refused { report } => plain(Wire::Refused { report: report.clone() }),
+            Self::Stop => plain(Wire::Stop),
+            Self::Cut => plain(Wire::Cut),
+        }
+    }
+
+    /// Reads what came over the channel.
+    pub(crate) fn parse(frame: Frame) -> io::Result<Self> {
+        Ok(match serde_json::from_slice(&frame.json)? {
+            Wire::Serve(header) => {
+                let supply = Supply::decode(header, &frame.bytes, frame.descriptors);
+                Self::Serve(Box::new(supply.ok_or(io::ErrorKind::InvalidData)?))
+            }
+            Wire::Refused { report } => Self::Refused { report },
+            Wire::Stop => Self::Stop,
+            Wire::Cut => Self::Cut,
+        })
+    }
+}
+
+/// Sends a supply without taking it.
+pub(crate) fn send_supply(supply: &Supply, socket: &UnixStream) -> io::Result<()> {
+    let (header, contents, descriptors) = supply.encode();
+    channel::send(socket, &serde_json::to_vec(&Wire::Serve(header))?, &contents, &descriptors)
+}
+
+impl ToKeeper {
+    /// Sends it over the channel.
+    pub(crate) fn send(&self, socket: &UnixStream) -> io::Result<()> {
+        channel::send(socket, &serde_json::to_vec(self)?, &[], &[])
+    }
+
+    /// Reads what came over the channel.
+    pub(crate) fn parse(frame: &Frame) -> io::Result<Self> {
+        Ok(serde_json::from_slice(&frame.json)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keeper::channel::{FROM_KEEPER, FROM_WORKER, Receiver};
+
+    #[test]
+    fn what_the_worker_says_arrives() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let all = [
+            ToKeeper::Taken { generation: 7 },
+            ToKeeper::NotTaken { report: "no\nway".into() },
+            ToKeeper::Reload,
+        ];
+        let mut receiver = Receiver::new(FROM_WORKER);
+        for message in all {
+            message.send(&ours).unwrap();
+            let frame = receiver.wait(&theirs).unwrap().unwrap();
+            assert_eq!(ToKeeper::parse(&frame).unwrap(), message);
+        }
+    }
+
+    #[test]
+    fn what_the_keeper_says_arrives() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let mut receiver = Receiver::new(FROM_KEEPER);
+        let mut way = |message: ToWorker| {
+            message.send(&ours).unwrap();
+            ToWorker::parse(receiver.wait(&theirs).unwrap().unwrap()).unwrap()
+        };
+        assert!(matches!(way(ToWorker::Stop), ToWorker::Stop));
+        assert!(matches!(way(ToWorker::Cut), ToWorker::Cut));
+        let refused = way(ToWorker::Refused { report: "line 3".into() });
+        assert!(matches!(refused, ToWorker::Refused { report } if report == "line 3"));
+    }
+}

@@ -1,0 +1,124 @@
+//! The areas, in the order they run: the quick ones first.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::Outcome;
+use super::count::Counts;
+use super::need::Need;
+use crate::shell::{self, cargo, describe, keep};
+use crate::{fuzz, tidy};
+
+/// A part of the tests that runs as a whole or, where something it needs is missing, not at all.
+pub(crate) struct Area {
+    pub(crate) name: &'static str,
+    pub(crate) needs: &'static [Need],
+    /// Runs it; the argument says whether there is much time.
+    pub(crate) run: fn(long: bool) -> Result<Outcome>,
+}
+
+/// Test binaries that need root and namespaces and are the end-to-end area's.
+const END_TO_END: [&str; 2] = ["e2e", "netns"];
+
+pub(crate) const AREAS: &[Area] = &[
+    Area { name: "fmt", needs: &[Need::Cargo("fmt")], run: |_| once(&["fmt", "--all", "--check"]) },
+    Area {
+        name: "clippy",
+        needs: &[Need::Cargo("clippy")],
+        run: |_| once(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
+    },
+    Area { name: "tidy", needs: &[Need::Program("git")], run: |_| tidy::area() },
+    Area { name: "unit", needs: &[Need::Program("openssl"), Need::Program("curl")], run: |_| unit() },
+    Area { name: "doc", needs: &[], run: |_| counted(&["test", "--workspace", "--doc", "--locked"]) },
+    Area { name: "examples", needs: &[], run: |_| examples() },
+    Area {
+        name: "e2e",
+        needs: &[
+            Need::Root,
+            Need::Program("ip"),
+            Need::Program("nginx"),
+            Need::Program("openssl"),
+            Need::Program("haproxy"),
+            Need::Program("curl"),
+            Need::Program("swaks"),
+        ],
+        run: |_| end_to_end(),
+    },
+    Area { name: "fuzz", needs: &[Need::Nightly, Need::Cargo("fuzz")], run: fuzz::area },
+];
+
+/// A command that is one check: it succeeds or it does not.
+fn once(arguments: &[&str]) -> Result<Outcome> {
+    let mut command = cargo(arguments);
+    let ended = keep(&mut command)?;
+    Ok(Outcome { counts: Counts::one(ended.success), ran: describe(&command), output: ended.output })
+}
+
+/// A test runner that says how many tests it ran.
+fn counted(arguments: &[&str]) -> Result<Outcome> {
+    let mut command = cargo(arguments);
+    let ended = keep(&mut command)?;
+    let counts = Counts::read(&ended.output, ended.success);
+    Ok(Outcome { counts, ran: describe(&command), output: ended.output })
+}
+
+/// Every test of the workspace that is not end to end, with nextest where it is installed.
+fn unit() -> Result<Outcome> {
+    if Need::Cargo("nextest").met() {
+        let filter = END_TO_END.map(|binary| format!("not binary(={binary})")).join(" and ");
+        return counted(&["nextest", "run", "--workspace", "--locked", "--no-fail-fast", "-E", &filter]);
+    }
+    let mut arguments = vec!["test", "--workspace", "--locked", "--no-fail-fast", "--lib", "--bins"];
+    let binaries = integration_tests()?;
+    for binary in binaries.iter().filter(|binary| !END_TO_END.contains(&binary.as_str())) {
+        arguments.extend(["--test", binary]);
+    }
+    counted(&arguments)
+}
+
+/// The names of all integration test binaries.
+fn integration_tests() -> Result<Vec<String>> {
+    let metadata = shell::metadata()?;
+    let packages = metadata["packages"].as_array().context("cargo metadata lists no packages")?;
+    let targets = packages.iter().filter_map(|package| package["targets"].as_array()).flatten();
+    let tests = targets.filter(|target| target["kind"][0] == "test");
+    Ok(tests.filter_map(|target| target["name"].as_str()).map(ToOwned::to_owned).collect())
+}
+
+fn end_to_end() -> Result<Outcome> {
+    let mut arguments = vec!["test", "--workspace", "--locked", "--no-fail-fast"];
+    for binary in END_TO_END {
+        arguments.extend(["--test", binary]);
+    }
+    counted(&arguments)
+}
+
+/// `transom check` on every configuration in examples/.
+fn examples() -> Result<Outcome> {
+    let built = keep(&mut cargo(&["build", "--package", "transom", "--locked"]))?;
+    if !built.success {
+        return Ok(Outcome {
+            counts: Counts::one(false),
+            ran: "cargo build".to_owned(),
+            output: built.output,
+        });
+    }
+    let program = shell::target_folder()?.join("debug/transom");
+    let is_example =
+        |file: &Path| file.starts_with("examples") && file.extension().is_some_and(|it| it == "toml");
+    let files: Vec<_> = shell::files()?.into_iter().filter(|file| is_example(file)).collect();
+    let mut output = String::new();
+    let mut failed = 0;
+    for file in &files {
+        let mut check = std::process::Command::new(&program);
+        let ended = keep(check.current_dir(shell::root()).args(["check", "-c"]).arg(file))?;
+        output.push_str(&ended.output);
+        failed += usize::from(!ended.success);
+    }
+    let counts = if files.is_empty() { Counts::one(false) } else { Counts::of(files.len(), failed) };
+    if files.is_empty() {
+        output.push_str("there is no configuration in examples/\n");
+    }
+    Ok(Outcome { counts, ran: format!("transom check on {} files", files.len()), output })
+}
