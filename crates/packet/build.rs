@@ -1,5 +1,6 @@
 //! Compiles the BPF programs with clang (`$CLANG`), unless the feature `bpf` is off.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -8,8 +9,8 @@ use std::{env, fs};
 const CLANGS: [&str; 5] = ["clang", "clang-19", "clang-16", "clang-15", "clang-14"];
 
 fn main() {
-    println!("cargo::rerun-if-changed=src/bpf");
-    println!("cargo::rerun-if-env-changed=CLANG");
+    tell("cargo::rerun-if-changed=src/bpf");
+    tell("cargo::rerun-if-env-changed=CLANG");
     if env::var_os("CARGO_FEATURE_BPF").is_none() {
         return;
     }
@@ -60,6 +61,12 @@ fn compile(clang: &str, source: &Path, out: &Path) {
 }
 
 fn fail(why: &str) -> ! {
-    println!("cargo::error={why}");
+    tell(&format!("cargo::error={why}"));
     std::process::exit(1);
+}
+
+/// What cargo reads.
+fn tell(line: &str) {
+    let mut cargo = std::io::stdout();
+    writeln!(cargo, "{line}").expect("cargo listens");
 }

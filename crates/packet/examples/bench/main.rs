@@ -4,17 +4,15 @@
 //! what the harness costs by itself. They drift from machine to machine and from hour to hour: only the ratios of
 //! one run mean something.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "a tool for developers: it prints, and stops at a fault"
-)]
+#![expect(clippy::unwrap_used, reason = "a tool for developers: it stops at a fault")]
 
 #[path = "../../tests/support/frame.rs"]
-#[expect(dead_code, unreachable_pub, reason = "the tests use more of it")]
+#[expect(dead_code, reason = "the tests use more of it")]
 mod frame;
 mod ours;
 mod rival;
+
+use std::io::Write;
 
 use aya::Ebpf;
 use aya::maps::{Array, MapData, ProgramArray};
@@ -137,7 +135,7 @@ fn arguments() -> Arguments {
             "--repeat" => arguments.repeat = value.parse().unwrap(),
             "--rival" => arguments.rival = Some(value),
             "--only" => arguments.only = Some(value),
-            _ => println!("what is {key}?"),
+            _ => say(&format!("what is {key}?")),
         }
     }
     arguments
@@ -184,6 +182,11 @@ fn measure(
     (verdicts, times[..sides.len()].iter().map(|time| time - base).collect())
 }
 
+fn say(line: &str) {
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}").unwrap();
+}
+
 /// The mean of the fastest third: what else the machine did only ever adds.
 fn quiet(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
@@ -201,7 +204,10 @@ fn main() {
     let mut rivals =
         arguments.rival.map(|path| [rival::Rival::load(&path, 0), rival::Rival::load(&path, BUDGET)]);
     for flows in [1, 1 << 18] {
-        println!("== {flows} flow(s), {} rounds of {}; net ns a packet", arguments.rounds, arguments.repeat);
+        say(&format!(
+            "== {flows} flow(s), {} rounds of {}; net ns a packet",
+            arguments.rounds, arguments.repeat
+        ));
         for case in &CASES {
             if arguments.only.as_ref().is_some_and(|only| !case.name.contains(only.as_str())) {
                 continue;
@@ -218,7 +224,7 @@ fn main() {
                 }
                 _ => String::new(),
             };
-            println!("{:<40} ours {:6.1} ({})  {beside}", case.name, net[0], verdicts[0]);
+            say(&format!("{:<40} ours {:6.1} ({})  {beside}", case.name, net[0], verdicts[0]));
         }
     }
 }

@@ -61,7 +61,8 @@ fn fill(ebpf: &mut Ebpf) {
         let address = format!("fd00::1:{number}").parse::<std::net::Ipv6Addr>().unwrap().octets();
         vips6.insert(key(&address), entry(20 + number, mode, flags), 0).unwrap();
     }
-    let mut servers: Array<&mut MapData, [u8; 52]> = ebpf.map_mut("backends").unwrap().try_into().unwrap();
+    let name = ebpf.maps().map(|(name, _)| name).find(|name| name.starts_with("back")).unwrap().to_owned();
+    let mut servers: Array<&mut MapData, [u8; 52]> = ebpf.map_mut(&name).unwrap().try_into().unwrap();
     for n in 0..8_u8 {
         servers.set(u32::from(n), server(n), 0).unwrap();
     }

@@ -43,7 +43,7 @@ INLINE int balance4(struct xdp_md *ctx, struct packet *packet)
 	if (unlikely(expires(packet)))
 		return pass(packet, REASON_TTL);
 	if (vip->mode == MODE_NAT)
-		return packet->about ? pass(packet, REASON_OTHER_PROTOCOL) : nat4(ctx, packet, vip);
+		return packet->about ? nat_error4(ctx, packet, vip) : nat4(ctx, packet, vip);
 	u32 hash = hash4(packet, vip);
 	struct choice choice = {.opened = opens_flow(packet)};
 	choose4(packet, ring_word(vip, hash), &choice);
@@ -64,7 +64,7 @@ INLINE int balance6(struct xdp_md *ctx, struct packet *packet)
 	if (unlikely(expires(packet)))
 		return pass(packet, REASON_TTL);
 	if (vip->mode == MODE_NAT)
-		return packet->about ? pass(packet, REASON_OTHER_PROTOCOL) : nat6(ctx, packet, vip);
+		return packet->about ? nat_error6(ctx, packet, vip) : nat6(ctx, packet, vip);
 	u32 hash = hash6(packet, vip);
 	struct choice choice = {.opened = opens_flow(packet)};
 	choose6(packet, ring_word(vip, hash), &choice);

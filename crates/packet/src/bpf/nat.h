@@ -138,6 +138,33 @@ INLINE int nat4(struct xdp_md *ctx, struct packet *packet, struct vip *vip)
 	return leave(ctx, packet, server->interface, REASON_NAT);
 }
 
+/* An ICMP error about a reply: the server that sent it under the VIP's name gets it, and reads its own name in
+ * the quote. The quoted header's checksum moves against its address, so that only the port moves the message's. */
+INLINE int nat_error4(struct xdp_md *ctx, struct packet *packet, struct vip *vip)
+{
+	struct flow4 flow;
+	flow_of4(packet, &flow);
+	struct nat4 *entry = map_lookup(&nats4, &flow);
+	struct server *server = entry ? live(entry->server) : 0;
+	if (!server || server->epoch != entry->epoch)
+		return pass(packet, REASON_OTHER_PROTOCOL);
+	struct ip4 *ip = packet->ip4;
+	struct icmp *icmp = packet->body;
+	struct ip4 *quote = (void *)(icmp + 1);
+	u16 *port = (void *)(quote + 1);
+	u16 there = *port;
+	ip->destination = entry->address;
+	ip->checksum = adjusted(ip->checksum, entry->header_delta);
+	quote->source = entry->address;
+	quote->checksum = adjusted(quote->checksum, entry->header_delta);
+	*port = entry->port;
+	icmp->checksum = adjusted(icmp->checksum, delta16(there, entry->port, 0));
+	age4(ip);
+	set_macs(packet->ethernet, server->macs);
+	count_choice(packet, vip, entry->server, 0);
+	return leave(ctx, packet, server->interface, REASON_NAT);
+}
+
 /* No VIP's packet: a server's reply, or the kernel's matter. */
 INLINE int nat_reply4(struct xdp_md *ctx, struct packet *packet)
 {
@@ -222,6 +249,31 @@ INLINE int nat6(struct xdp_md *ctx, struct packet *packet, struct vip *vip)
 	ip->hop_limit--;
 	set_macs(packet->ethernet, server->macs);
 	count_choice(packet, vip, entry->server, opened);
+	return leave(ctx, packet, server->interface, REASON_NAT);
+}
+
+/* As for IPv4; the message's checksum covers the addresses of both headers. */
+INLINE int nat_error6(struct xdp_md *ctx, struct packet *packet, struct vip *vip)
+{
+	struct flow6 flow;
+	flow_of6(packet, &flow);
+	struct nat6 *entry = map_lookup(&nats6, &flow);
+	struct server *server = entry ? live(entry->server) : 0;
+	if (!server || server->epoch != entry->epoch)
+		return pass(packet, REASON_OTHER_PROTOCOL);
+	struct ip6 *ip = packet->ip6;
+	struct icmp *icmp = packet->body;
+	struct ip6 *quote = (void *)(icmp + 1);
+	u16 *port = (void *)(quote + 1);
+	u16 delta = delta128(ip->destination, entry->address);
+	icmp->checksum = adjusted(icmp->checksum, delta16(*port, entry->port, fold32((u32)delta + delta)));
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+		quote->source[i] = ip->destination[i] = entry->address[i];
+	*port = entry->port;
+	ip->hop_limit--;
+	set_macs(packet->ethernet, server->macs);
+	count_choice(packet, vip, entry->server, 0);
 	return leave(ctx, packet, server->interface, REASON_NAT);
 }
 

@@ -2,42 +2,41 @@
 
 use std::net::IpAddr;
 
-pub const CLIENT_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
-pub const DOOR_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+pub(crate) const CLIENT_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
+pub(crate) const DOOR_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
-pub const FIN: u8 = 1;
-pub const SYN: u8 = 2;
-pub const RST: u8 = 4;
-pub const PSH: u8 = 8;
-pub const ACK: u8 = 16;
+pub(crate) const FIN: u8 = 1;
+pub(crate) const SYN: u8 = 2;
+pub(crate) const RST: u8 = 4;
+pub(crate) const ACK: u8 = 16;
 
 /// The transport part.
 #[derive(Clone, Copy, Debug)]
-pub enum Body {
+pub(crate) enum Body {
     Tcp { flags: u8 },
     Udp { checksum: bool },
 }
 
 /// A TCP or UDP packet in an Ethernet frame.
 #[derive(Clone, Debug)]
-pub struct Frame {
-    pub to: [u8; 6],
-    pub from: [u8; 6],
-    pub vlan: Option<u16>,
-    pub source: (IpAddr, u16),
-    pub destination: (IpAddr, u16),
-    pub ttl: u8,
-    pub tos: u8,
-    pub body: Body,
-    pub payload: usize,
+pub(crate) struct Frame {
+    pub(crate) to: [u8; 6],
+    pub(crate) from: [u8; 6],
+    pub(crate) vlan: Option<u16>,
+    pub(crate) source: (IpAddr, u16),
+    pub(crate) destination: (IpAddr, u16),
+    pub(crate) ttl: u8,
+    pub(crate) tos: u8,
+    pub(crate) body: Body,
+    pub(crate) payload: usize,
 }
 
 impl Frame {
-    pub fn tcp(source: (&str, u16), destination: (&str, u16), flags: u8) -> Self {
+    pub(crate) fn tcp(source: (&str, u16), destination: (&str, u16), flags: u8) -> Self {
         Self::new(source, destination, Body::Tcp { flags })
     }
 
-    pub fn udp(source: (&str, u16), destination: (&str, u16)) -> Self {
+    pub(crate) fn udp(source: (&str, u16), destination: (&str, u16)) -> Self {
         Self::new(source, destination, Body::Udp { checksum: true })
     }
 
@@ -56,22 +55,22 @@ impl Frame {
         }
     }
 
-    pub fn payload(mut self, bytes: usize) -> Self {
+    pub(crate) fn payload(mut self, bytes: usize) -> Self {
         self.payload = bytes;
         self
     }
 
-    pub fn vlan(mut self, tag: u16) -> Self {
+    pub(crate) fn vlan(mut self, tag: u16) -> Self {
         self.vlan = Some(tag);
         self
     }
 
-    pub fn ttl(mut self, ttl: u8) -> Self {
+    pub(crate) fn ttl(mut self, ttl: u8) -> Self {
         self.ttl = ttl;
         self
     }
 
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let transport = self.transport();
         let packet = self.ip(&transport);
         let mut frame = [self.to, self.from].concat();
@@ -139,7 +138,7 @@ impl Frame {
     }
 }
 
-pub fn octets(address: IpAddr) -> Vec<u8> {
+pub(crate) fn octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
@@ -147,7 +146,7 @@ pub fn octets(address: IpAddr) -> Vec<u8> {
 }
 
 /// The ones' complement sum of 16-bit words.
-pub fn sum(bytes: &[u8]) -> u16 {
+pub(crate) fn sum(bytes: &[u8]) -> u16 {
     let mut sum = 0_u32;
     for pair in bytes.chunks(2) {
         sum += u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0));

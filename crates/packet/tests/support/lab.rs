@@ -8,29 +8,27 @@ use transom_packet::abi::{HashOn, Mode, Reason};
 use transom_packet::load::{Door, Options};
 use transom_packet::plan::{Hop, Limits, Plan, Protocol, Server, ServerState, Vip};
 
-pub const ABORTED: u32 = 0;
-pub const DROP: u32 = 1;
-pub const PASS: u32 = 2;
-pub const TX: u32 = 3;
-pub const REDIRECT: u32 = 4;
+pub(crate) const DROP: u32 = 1;
+pub(crate) const PASS: u32 = 2;
+pub(crate) const TX: u32 = 3;
 
 /// A loaded program with its plan.
-pub struct Lab {
-    pub door: Door,
-    pub plan: Plan,
-    pub wanted: Vec<Vip>,
+pub(crate) struct Lab {
+    pub(crate) door: Door,
+    pub(crate) plan: Plan,
+    pub(crate) wanted: Vec<Vip>,
 }
 
 /// What became of a packet.
 #[derive(Debug)]
-pub struct Outcome {
-    pub verdict: u32,
-    pub reason: Reason,
-    pub frame: Vec<u8>,
+pub(crate) struct Outcome {
+    pub(crate) verdict: u32,
+    pub(crate) reason: Reason,
+    pub(crate) frame: Vec<u8>,
 }
 
 impl Lab {
-    pub fn new(wanted: Vec<Vip>) -> Self {
+    pub(crate) fn new(wanted: Vec<Vip>) -> Self {
         let options = Options { pins: None, flows_max: 100_000, ..Options::default() };
         let door = Door::start(&options).unwrap_or_else(|fault| panic!("{fault}"));
         let mut lab = Self { door, plan: Plan::new(Limits::default(), Instant::now()), wanted };
@@ -39,12 +37,12 @@ impl Lab {
     }
 
     /// Brings the maps to what is wanted now.
-    pub fn turn(&mut self) {
+    pub(crate) fn turn(&mut self) {
         let steps = self.plan.update(&self.wanted, Instant::now()).unwrap_or_else(|fault| panic!("{fault}"));
         self.door.tables.apply(&steps).unwrap_or_else(|fault| panic!("{fault}"));
     }
 
-    pub fn run(&mut self, frame: &[u8]) -> Outcome {
+    pub(crate) fn run(&mut self, frame: &[u8]) -> Outcome {
         let before = self.door.tables.reasons().expect("counters can be read");
         let (verdict, frame) = self.run_fast(frame);
         let after = self.door.tables.reasons().expect("counters can be read");
@@ -58,7 +56,7 @@ impl Lab {
         Outcome { verdict, reason: moved[0], frame }
     }
 
-    pub fn run_fast(&mut self, frame: &[u8]) -> (u32, Vec<u8>) {
+    pub(crate) fn run_fast(&mut self, frame: &[u8]) -> (u32, Vec<u8>) {
         let mut out = vec![0; frame.len() + 256];
         let program = self.door.program().expect("the program is loaded");
         let options = aya::programs::TestRunOptions {
@@ -72,7 +70,7 @@ impl Lab {
     }
 }
 
-pub fn server(n: u8, address: &str, port: u16) -> Server {
+pub(crate) fn server(n: u8, address: &str, port: u16) -> Server {
     let address: IpAddr = address.parse().expect("an address");
     let source = if address.is_ipv4() { "10.0.0.1" } else { "fd00::1" };
     Server {
@@ -92,11 +90,11 @@ pub fn server(n: u8, address: &str, port: u16) -> Server {
     }
 }
 
-pub fn server_mac(n: u8) -> [u8; 6] {
+pub(crate) fn server_mac(n: u8) -> [u8; 6] {
     [2, 0, 0, 0, 1, n]
 }
 
-pub fn vip(address: &str, port: u16, protocol: Protocol, mode: Mode, servers: Vec<Server>) -> Vip {
+pub(crate) fn vip(address: &str, port: u16, protocol: Protocol, mode: Mode, servers: Vec<Server>) -> Vip {
     Vip {
         name: format!("{mode:?} {address}"),
         address: address.parse().expect("an address"),

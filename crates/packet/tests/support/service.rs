@@ -6,15 +6,15 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
-use super::town::{HELD_BY_SERVERS, Names, SERVERS};
+use crate::town::{HELD_BY_SERVERS, Names, SERVERS};
 
-pub const HTTP: u16 = 80;
-pub const ECHO: u16 = 7;
-pub const UDP: u16 = 53;
-pub const BIG: usize = 100 << 20;
+pub(crate) const HTTP: u16 = 80;
+pub(crate) const ECHO: u16 = 7;
+pub(crate) const UDP: u16 = 53;
+pub(crate) const BIG: usize = 100 << 20;
 
 /// Starts everything on every server, on the port itself and 8000 above it (NAT's).
-pub fn start(names: &Names) {
+pub(crate) fn start(names: &Names) {
     for n in 1..=SERVERS {
         for (port, serve) in [(HTTP, http as fn(TcpStream, u8)), (ECHO, echo)] {
             listen(names, n, port, serve);
@@ -111,15 +111,15 @@ fn http(stream: TcpStream, n: u8) {
 }
 
 /// A client's connection to the echo.
-pub struct Talk {
+pub(crate) struct Talk {
     reader: BufReader<TcpStream>,
-    pub server: u8,
-    pub seen_as: String,
+    pub(crate) server: u8,
+    pub(crate) seen_as: String,
 }
 
 impl Talk {
     /// Call inside the client's namespace.
-    pub fn open(to: SocketAddr) -> std::io::Result<Self> {
+    pub(crate) fn open(to: SocketAddr) -> std::io::Result<Self> {
         let stream = TcpStream::connect_timeout(&to, Duration::from_secs(5))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
         stream.set_nodelay(true)?;
@@ -132,7 +132,7 @@ impl Talk {
     }
 
     /// Does the connection still carry words both ways?
-    pub fn lives(&mut self) -> bool {
+    pub(crate) fn lives(&mut self) -> bool {
         let mut line = String::new();
         let sent = self.reader.get_mut().write_all(b"still there?\n").is_ok();
         sent && self.reader.read_line(&mut line).is_ok() && line == "still there?\n"

@@ -25,21 +25,21 @@ use transom_packet::plan::{Hop, Protocol, Server, ServerState, Vip};
 
 /// Where a town's names end in.
 #[derive(Clone, Debug)]
-pub struct Names(pub String);
+pub(crate) struct Names(pub(crate) String);
 
 /// The network, and what must be there for packets to flow in it.
-pub struct Town {
-    pub names: Names,
-    pub pins: PathBuf,
+pub(crate) struct Town {
+    pub(crate) names: Names,
+    pub(crate) pins: PathBuf,
     /// On the bridges' side: without a program there the other end of a veth cannot send from one.
     switch: Option<Ebpf>,
-    pub decaps: Vec<Decap>,
+    pub(crate) decaps: Vec<Decap>,
 }
 
-pub const SERVERS: u8 = 3;
-pub const HELD_BY_SERVERS: [&str; 5] =
+pub(crate) const SERVERS: u8 = 3;
+pub(crate) const HELD_BY_SERVERS: [&str; 5] =
     ["10.50.0.100", "10.50.0.102", "10.50.0.103", "fd50::100", "fd50::102"];
-pub const VIPS: [(&str, Mode, &str); 7] = [
+pub(crate) const VIPS: [(&str, Mode, &str); 7] = [
     ("10.50.0.100", Mode::Dsr, "10.60.0."),
     ("fd50::100", Mode::Dsr, "fd60::"),
     ("10.50.0.101", Mode::Nat, "10.60.0."),
@@ -51,26 +51,20 @@ pub const VIPS: [(&str, Mode, &str); 7] = [
 
 static TOWNS: AtomicU32 = AtomicU32::new(0);
 
-pub fn sh(command: &str) {
+pub(crate) fn sh(command: &str) {
     let output = Command::new("sh").args(["-ec", command]).output().expect("there is a shell");
     let why = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command}: {why}");
 }
 
 impl Names {
-    pub fn of(&self, who: &str) -> String {
+    pub(crate) fn of(&self, who: &str) -> String {
         format!("{}-{who}", self.0)
     }
 
     /// Runs something in a namespace, in a thread of its own.
-    pub fn inside<T: Send>(&self, who: &str, work: impl FnOnce() -> T + Send) -> T {
+    pub(crate) fn inside<T: Send>(&self, who: &str, work: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| scope.spawn(|| self.enter_and(who, work)).join().expect("the work ends well"))
-    }
-
-    /// As `inside`, and goes on by itself.
-    pub fn background(&self, who: &str, work: impl FnOnce() + Send + 'static) {
-        let (names, who) = (self.clone(), who.to_owned());
-        thread::spawn(move || names.enter_and(&who, work));
     }
 
     fn enter_and<T>(&self, who: &str, work: impl FnOnce() -> T) -> T {
@@ -79,13 +73,13 @@ impl Names {
         work()
     }
 
-    pub fn index(&self, who: &str, interface: &str) -> u32 {
+    pub(crate) fn index(&self, who: &str, interface: &str) -> u32 {
         self.inside(who, || nix::net::if_::if_nametoindex(interface).expect("the interface is there"))
     }
 }
 
 impl Town {
-    pub fn build() -> Self {
+    pub(crate) fn build() -> Self {
         let number = TOWNS.fetch_add(1, Ordering::Relaxed);
         let names = Names(format!("tpk-{}-{number}", std::process::id()));
         let pins = std::env::temp_dir().join(&names.0);
@@ -122,7 +116,7 @@ impl Town {
         town
     }
 
-    pub fn pins(&self) -> PathBuf {
+    pub(crate) fn pins(&self) -> PathBuf {
         self.pins.join("transom")
     }
 }
@@ -168,7 +162,7 @@ impl Names {
     }
 
     /// A pool of the town's servers behind a VIP.
-    pub fn vip(&self, (address, mode, net): (&str, Mode, &str), port: u16, protocol: Protocol) -> Vip {
+    pub(crate) fn vip(&self, (address, mode, net): (&str, Mode, &str), port: u16, protocol: Protocol) -> Vip {
         let nat = mode == Mode::Nat;
         let (side, mac) = if mode == Mode::Dsr { ("front", [1, 0]) } else { ("back", [2, 0x10]) };
         let interface = self.index("door", side);
@@ -201,7 +195,7 @@ impl Names {
     }
 
     /// Every VIP of the town on one port.
-    pub fn vips(&self, port: u16, protocol: Protocol) -> Vec<Vip> {
+    pub(crate) fn vips(&self, port: u16, protocol: Protocol) -> Vec<Vip> {
         VIPS.into_iter().map(|vip| self.vip(vip, port, protocol)).collect()
     }
 }
