@@ -34,11 +34,11 @@ fn clang() -> String {
     let works =
         |name: &&&str| Command::new(name).arg("--version").output().is_ok_and(|out| out.status.success());
     let Some(found) = CLANGS.iter().find(works) else {
-        println!(
-            "cargo::error=the packet data plane needs clang: install the package clang, name one in $CLANG,"
+        tell(
+            "cargo::error=the packet data plane needs clang: install the package clang, name one in $CLANG,",
         );
-        println!(
-            "cargo::error=or build with --no-default-features, which leaves out the modes nat, dsr and tunnel"
+        tell(
+            "cargo::error=or build with --no-default-features, which leaves out the modes nat, dsr and tunnel",
         );
         std::process::exit(1);
     };

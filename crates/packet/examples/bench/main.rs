@@ -3,12 +3,15 @@
 //! `bench [--rounds N] [--repeat N] [--rival FILE] [--only TEXT]`, as root, on a quiet machine. Figures are net of
 //! what the harness costs by itself. They drift from machine to machine and from hour to hour: only the ratios of
 //! one run mean something.
+//!
+//! `bench --nftables ROUNDS` does NAT between real interfaces in namespaces, this program and nftables in turn.
 
 #![expect(clippy::unwrap_used, reason = "a tool for developers: it stops at a fault")]
 
 #[path = "../../tests/support/frame.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod frame;
+mod nftables;
 mod ours;
 mod rival;
 
@@ -124,16 +127,18 @@ struct Arguments {
     repeat: u32,
     rival: Option<String>,
     only: Option<String>,
+    nftables: Option<u32>,
 }
 
 fn arguments() -> Arguments {
-    let mut arguments = Arguments { rounds: 30, repeat: 50_000, rival: None, only: None };
+    let mut arguments = Arguments { rounds: 30, repeat: 50_000, rival: None, only: None, nftables: None };
     let mut words = std::env::args().skip(1);
     while let (Some(key), Some(value)) = (words.next(), words.next()) {
         match key.as_str() {
             "--rounds" => arguments.rounds = value.parse().unwrap(),
             "--repeat" => arguments.repeat = value.parse().unwrap(),
             "--rival" => arguments.rival = Some(value),
+            "--nftables" => arguments.nftables = Some(value.parse().unwrap()),
             "--only" => arguments.only = Some(value),
             _ => say(&format!("what is {key}?")),
         }
@@ -199,6 +204,9 @@ fn main() {
     let mut cpus = CpuSet::new();
     cpus.set(1).unwrap();
     sched_setaffinity(Pid::from_raw(0), &cpus).unwrap();
+    if let Some(rounds) = arguments.nftables {
+        return nftables::compare(rounds);
+    }
     let mut harness = Harness::new(arguments.repeat);
     let mut ours = ours::Ours::new();
     let mut rivals =
