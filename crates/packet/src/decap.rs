@@ -85,7 +85,8 @@ impl Decap {
     /// As for [`load::Door::start`].
     pub fn start(options: &Options) -> Result<Self, Fault> {
         let code = object::DECAP.ok_or(Fault::NotBuilt)?;
-        let pins = load::ready(options.pins.as_deref())?;
+        load::ready(options.pins.as_deref())?;
+        let pins = options.pins.clone();
         let mut ebpf = EbpfLoader::new().load(code).map_err(|error| Fault::Load(load::chain(&error)))?;
         let senders = allow(&mut ebpf, &options.senders)?;
         let reasons = load::take(&mut ebpf, "decap_reasons")?.try_into().map_err(load::map_fault)?;
@@ -127,7 +128,7 @@ impl Decap {
     /// A pin that could not be removed; the others are.
     pub fn stop(self) -> Result<(), Fault> {
         drop(self.attached);
-        self.pins.as_deref().map_or(Ok(()), load::remove_pins)
+        self.pins.as_deref().map_or(Ok(()), load::pins::remove)
     }
 }
 

@@ -118,18 +118,9 @@ fn keep(link: XdpLink, interface: &str, pins: Option<&Path>, driver: Driver) -> 
     pinned.map(|link| Link::Pinned { _link: link }).map_err(|error| fault(interface, chain(&error)))
 }
 
-/// Removes the links of interfaces that are no longer asked for: the program leaves them.
-pub(super) fn drop_others(pins: &Path, attached: &[Attached]) -> Result<(), Fault> {
-    let fault = |error: std::io::Error| Fault::Map(format!("{}: {error}", pins.display()));
-    let kept: Vec<PathBuf> = attached.iter().map(|one| pin_path(pins, &one.interface, one.driver)).collect();
-    for entry in fs::read_dir(pins).map_err(fault)? {
-        let path = entry.map_err(fault)?.path();
-        let is_link = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("link-"));
-        if is_link && !kept.contains(&path) {
-            fs::remove_file(&path).map_err(fault)?;
-        }
-    }
-    Ok(())
+/// Where the links of these interfaces are pinned.
+pub(super) fn pin_paths(pins: &Path, attached: &[Attached]) -> Vec<PathBuf> {
+    attached.iter().map(|one| pin_path(pins, &one.interface, one.driver)).collect()
 }
 
 fn fault(interface: &str, why: String) -> Fault {

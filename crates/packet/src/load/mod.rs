@@ -6,21 +6,20 @@
 
 mod attach;
 mod capability;
+pub(crate) mod pins;
 mod tables;
 
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use aya::maps::Map;
 use aya::programs::{Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
-use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
 pub use self::attach::{Attached, Driver};
 pub use self::capability::missing as missing_capabilities;
 pub use self::tables::Tables;
 pub(crate) use self::tables::fault as map_fault;
-use crate::abi::{self, Settings};
+use crate::abi::Settings;
 use crate::{Fault, object};
 
 /// Where pins are kept, unless the caller says otherwise.
@@ -60,6 +59,7 @@ pub struct Door {
     ebpf: Ebpf,
     /// What it reads and writes.
     pub tables: Tables,
+    interfaces: Vec<String>,
     attached: Vec<Attached>,
     pins: Option<PathBuf>,
 }
@@ -67,21 +67,41 @@ pub struct Door {
 const PROGRAM: &str = "door";
 
 impl Door {
-    /// Loads the program, adopting what an earlier process pinned, and attaches it. An interface that already has
-    /// our program gets the new one in one step: no packet in between is without.
+    /// Loads the program and makes its maps, or adopts those an earlier process pinned. No interface has it yet:
+    /// time for the maps to get the contents they should have.
     ///
     /// # Errors
-    /// Says what is missing: clang at build time, capabilities, a BPF file system, a driver that takes programs.
-    pub fn start(options: &Options) -> Result<Self, Fault> {
+    /// Says what is missing: clang at build time, capabilities, a BPF file system.
+    pub fn load(options: &Options) -> Result<Self, Fault> {
         let code = object::DOOR.ok_or(Fault::NotBuilt)?;
-        let pins = ready(options.pins.as_deref())?;
-        let mut ebpf = load(code, options, pins.as_deref())?;
+        ready(options.pins.as_deref())?;
+        let mut ebpf = load(code, options)?;
         let mut tables = Tables::take(&mut ebpf)?;
         tables.set_settings(options.settings)?;
-        let program = program(&mut ebpf, PROGRAM)?;
-        program.load().map_err(|error| Fault::Load(chain(&error)))?;
-        let attached = attach_all(program, &options.interfaces, pins.as_deref())?;
-        Ok(Self { ebpf, tables, attached, pins })
+        program(&mut ebpf, PROGRAM)?.load().map_err(|error| Fault::Load(chain(&error)))?;
+        let (interfaces, pins) = (options.interfaces.clone(), options.pins.clone());
+        Ok(Self { ebpf, tables, interfaces, attached: Vec::new(), pins })
+    }
+
+    /// Attaches the program. An interface that already has our program gets the new one in one step: no packet in
+    /// between is without. Interfaces no longer named, and maps of other versions, are let go.
+    ///
+    /// # Errors
+    /// An interface that is not there or takes no program.
+    pub fn attach(&mut self) -> Result<(), Fault> {
+        let program = program(&mut self.ebpf, PROGRAM)?;
+        self.attached = attach_all(program, &self.interfaces, self.pins.as_deref())?;
+        self.pins.as_deref().map_or(Ok(()), pins::remove_other_versions)
+    }
+
+    /// [`Door::load`] and [`Door::attach`] in one, for empty maps or contents that are right already.
+    ///
+    /// # Errors
+    /// As those two.
+    pub fn start(options: &Options) -> Result<Self, Fault> {
+        let mut door = Self::load(options)?;
+        door.attach()?;
+        Ok(door)
     }
 
     /// The interfaces, and how the program is attached to each.
@@ -104,7 +124,7 @@ impl Door {
     /// A pin that could not be removed; the others are.
     pub fn stop(self) -> Result<(), Fault> {
         drop(self.attached);
-        self.pins.as_deref().map_or(Ok(()), remove_pins)
+        self.pins.as_deref().map_or(Ok(()), pins::remove)
     }
 }
 
@@ -113,16 +133,16 @@ impl Door {
 /// # Errors
 /// A pin that could not be removed.
 pub fn detach(pins: &Path) -> Result<(), Fault> {
-    remove_pins(&pins.join(version_directory()))
+    pins::remove(pins)
 }
 
-/// Can this process load at all? Gives the directory of the pins, made if need be.
-pub(crate) fn ready(pins: Option<&Path>) -> Result<Option<PathBuf>, Fault> {
+/// Can this process load at all? Makes the directories of the pins.
+pub(crate) fn ready(pins: Option<&Path>) -> Result<(), Fault> {
     let missing = capability::missing();
     if !missing.is_empty() {
         return Err(Fault::Capabilities(missing));
     }
-    pins.map(prepare_pins).transpose()
+    pins.map_or(Ok(()), pins::prepare)
 }
 
 /// Attaches to every interface; the program leaves those that are no longer asked for.
@@ -134,7 +154,7 @@ pub(crate) fn attach_all(
     let attach = |name: &String| attach::attach(program, name, pins);
     let attached = interfaces.iter().map(attach).collect::<Result<Vec<_>, _>>()?;
     if let Some(pins) = pins {
-        attach::drop_others(pins, &attached)?;
+        pins::remove_other_links(pins, &attach::pin_paths(pins, &attached))?;
     }
     Ok(attached)
 }
@@ -149,55 +169,18 @@ pub(crate) fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp,
     program.try_into().map_err(|error| Fault::Load(chain(&error)))
 }
 
-fn load(code: &[u8], options: &Options, pins: Option<&Path>) -> Result<Ebpf, Fault> {
+fn load(code: &[u8], options: &Options) -> Result<Ebpf, Fault> {
     let mut loader = EbpfLoader::new();
     for table in ["flows4", "flows6", "nats4", "nats6"] {
         loader.map_max_entries(table, options.flows_max);
     }
     loader.map_max_entries("rings", 2 * options.vips_max);
-    if let Some(pins) = pins {
+    if let Some(base) = &options.pins {
         for map in tables::NAMES {
-            loader.map_pin_path(map, pins.join(map));
+            loader.map_pin_path(map, pins::maps(base).join(map));
         }
     }
     loader.load(code).map_err(|error| Fault::Load(chain(&error)))
-}
-
-/// Maps of another layout have another directory: they are never adopted.
-fn version_directory() -> String {
-    format!("v{}", abi::VERSION)
-}
-
-fn prepare_pins(base: &Path) -> Result<PathBuf, Fault> {
-    let pins = base.join(version_directory());
-    let no_file_system = || Fault::NoBpfFileSystem(base.to_owned());
-    let existing = base.ancestors().find(|path| path.exists()).ok_or_else(no_file_system)?;
-    let kind = statfs(existing).map_err(|_| no_file_system())?.filesystem_type();
-    if kind != BPF_FS_MAGIC {
-        return Err(no_file_system());
-    }
-    fs::create_dir_all(&pins).map_err(|error| Fault::Map(format!("{}: {error}", pins.display())))?;
-    Ok(pins)
-}
-
-pub(crate) fn remove_pins(pins: &Path) -> Result<(), Fault> {
-    let fault = |error: io::Error| Fault::Map(format!("{}: {error}", pins.display()));
-    let entries = match fs::read_dir(pins) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(fault(error)),
-    };
-    let mut outcome = Ok(());
-    for entry in entries {
-        outcome = outcome.and(entry.and_then(|entry| fs::remove_file(entry.path())).map_err(fault));
-    }
-    outcome?;
-    fs::remove_dir(pins).map_err(fault)?;
-    // The directory above is ours as well, unless another version's pins are in it.
-    if let Some(base) = pins.parent() {
-        drop(fs::remove_dir(base));
-    }
-    Ok(())
 }
 
 /// An error with its causes: aya keeps the verifier's log in one of them.

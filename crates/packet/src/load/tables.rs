@@ -161,6 +161,14 @@ impl Tables {
         Ok(contents)
     }
 
+    /// How many VIPs the maps have room for: adopted ones keep the size they were made with.
+    ///
+    /// # Errors
+    /// If the kernel does not say.
+    pub fn vips_max(&self) -> Result<u32, Fault> {
+        Ok(self.rings.info().map_err(fault)?.max_entries() / 2)
+    }
+
     /// Turns the knobs.
     ///
     /// # Errors
