@@ -7,15 +7,19 @@ mod frame;
 mod lab;
 
 use std::net::IpAddr;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 use aya::programs::{TestRun, TestRunOptions};
 use frame::{ACK, Body, CLIENT_MAC, DOOR_MAC, FIN, Frame, RST, SYN, octets, sum};
 use lab::{DROP, Lab, PASS, TX, server, server_mac, vip};
 use nix::time::{ClockId, clock_gettime};
+use transom_packet::Fault;
 use transom_packet::abi::{HashOn, Mode, Policy, Reason, Settings};
 use transom_packet::decap::{self, Decap};
 use transom_packet::hash::{Ports, slot4, slot6};
+use transom_packet::load::{Door, Options};
 use transom_packet::plan::{Protocol, ServerState, Vip};
 
 const CLIENT: (&str, u16) = ("198.18.1.7", 31_337);
@@ -523,6 +527,33 @@ fn two_vips_may_not_share_one_flow_of_a_server() {
         Frame { source: (server, 8443), destination: tcp(NAT).source, ..Frame::tcp(CLIENT, NAT, FIN | ACK) };
     assert_eq!(lab.run(&fin.bytes()).reason, Reason::NatReply);
     assert_eq!(lab.run(&syn(NAT_TOO, SYN)).reason, Reason::Nat, "once it has ended the next may");
+}
+
+/// No test by itself but what the next one starts as somebody who may not load programs.
+#[test]
+fn nobody() {
+    if std::env::var_os("AS_NOBODY").is_some() {
+        let fault = Door::load(&Options { pins: None, ..Options::default() }).err();
+        println!(
+            "{}",
+            fault.map_or_else(|| "it loads".to_owned(), |fault| format!("{}: {fault}", fault.code()))
+        );
+    }
+}
+
+#[test]
+fn who_lacks_capabilities_is_told_which() {
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", "nobody", "--nocapture"]).env("AS_NOBODY", "1").uid(65_534);
+    let said = String::from_utf8_lossy(&again.output().unwrap().stdout).into_owned();
+    let wanted = "packet-capabilities: the packet data plane needs CAP_NET_ADMIN and CAP_PERFMON and CAP_BPF";
+    assert!(said.contains(wanted), "{said}");
+}
+
+#[test]
+fn pins_outside_a_bpf_file_system_are_refused() {
+    let options = Options { pins: Some("/proc".into()), ..Options::default() };
+    assert!(matches!(Door::load(&options).err(), Some(Fault::NoBpfFileSystem(_))));
 }
 
 /// What this thread used of a CPU: how busy the machine is besides says nothing.

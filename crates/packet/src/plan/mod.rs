@@ -1,8 +1,8 @@
 //! What is wanted -> what the program's maps should hold. Pure: no I/O, no clock.
 //!
 //! [`Plan::update`] compares the wish with what it planned before and gives the [`Step`]s between the two, in an
-//! order in which every moment is consistent: servers, then the ring generation that is not in use, then the VIP
-//! entry, whose one update switches generations; last what nobody needs any more.
+//! order in which every moment is consistent: VIPs that go, servers, then the ring generation that is not in use,
+//! then the VIP entry, whose one update switches generations; last server numbers that come free.
 //!
 //! No change moves an established flow, as long as its server lives: see [`ring`] for how.
 
@@ -12,7 +12,7 @@ mod numbers;
 mod ring;
 mod vip;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 pub(crate) use self::vip::address;
@@ -130,12 +130,22 @@ impl Plan {
     /// A mode that cannot do what is asked of it, or more VIPs or servers than there is room for. The plan is then
     /// unchanged.
     pub fn update(&mut self, wanted: &[Vip], now: Instant) -> Result<Vec<Step>, Fault> {
-        for vip in wanted {
-            vip.check()?;
+        self.check(wanted)?;
+        let now = self.seconds(now);
+        let settle = u32::try_from(self.limits.settle_after.as_secs()).unwrap_or(u32::MAX);
+        let oldest = now.saturating_sub(settle);
+        let mut steps = self.remove_unwanted(wanted);
+        let shares = self.set_servers(wanted, now, &mut steps)?;
+        let leaving = self.retire(oldest, &mut steps);
+        let mut switches = Vec::new();
+        for (vip, shares) in wanted.iter().zip(shares) {
+            self.turn_vip(vip, shares, (now, oldest), &mut steps, &mut switches)?;
         }
-        let mut next = self.clone();
-        let steps = next.turn(wanted, self.seconds(now))?;
-        *self = next;
+        steps.append(&mut switches);
+        for number in leaving {
+            let server = self.numbers.free(number);
+            steps.push(Step::SetServer { number, owner: 0, server });
+        }
         Ok(steps)
     }
 
@@ -170,27 +180,34 @@ impl Plan {
         u32::try_from(now.saturating_duration_since(self.began).as_secs()).unwrap_or(u32::MAX)
     }
 
-    fn turn(&mut self, wanted: &[Vip], now: u32) -> Result<Vec<Step>, Fault> {
-        let settle = u32::try_from(self.limits.settle_after.as_secs()).unwrap_or(u32::MAX);
-        let oldest = now.saturating_sub(settle);
-        let (mut steps, shares) = self.set_servers(wanted, now)?;
-        let leaving = self.retire(oldest, &mut steps);
-        let mut switches = Vec::new();
-        for (vip, shares) in wanted.iter().zip(shares) {
-            self.turn_vip(vip, shares, (now, oldest), &mut steps, &mut switches)?;
+    /// Everything that can be wrong with a wish, before anything is done about it.
+    fn check(&self, wanted: &[Vip]) -> Result<(), Fault> {
+        let limit = self.limits.vips_max as usize;
+        if wanted.len() > limit {
+            return Err(Fault::TooMany { what: "packet listeners", limit });
         }
-        steps.append(&mut switches);
-        self.remove_unwanted(wanted, &mut steps);
-        for number in leaving {
-            let server = self.numbers.free(number);
-            steps.push(Step::SetServer { number, owner: 0, server });
+        let mut keys = BTreeSet::new();
+        let mut servers = BTreeSet::new();
+        for vip in wanted {
+            vip.check()?;
+            if !keys.insert(vip.key()) {
+                return Err(Fault::Impossible {
+                    vip: vip.name.clone(),
+                    why: "another listener has this address",
+                });
+            }
+            servers.extend(vip.servers.iter().map(Server::identity));
         }
-        Ok(steps)
+        self.numbers.check_room(&servers)
     }
 
     /// Writes every wanted server's record; gives the shares of each VIP's ring.
-    fn set_servers(&mut self, wanted: &[Vip], now: u32) -> Result<(Vec<Step>, Vec<Vec<Share>>), Fault> {
-        let mut steps = Vec::new();
+    fn set_servers(
+        &mut self,
+        wanted: &[Vip],
+        now: u32,
+        steps: &mut Vec<Step>,
+    ) -> Result<Vec<Vec<Share>>, Fault> {
         let mut shares = Vec::with_capacity(wanted.len());
         let mut in_use = vec![false; usize::from(NO_SERVER)];
         for vip in wanted {
@@ -210,7 +227,7 @@ impl Plan {
             shares.push(of_vip);
         }
         self.numbers.leave_unless(&in_use, now);
-        Ok((steps, shares))
+        Ok(shares)
     }
 
     /// Servers nobody has named for so long that no flow is left: dead from here on.
@@ -268,13 +285,13 @@ impl Plan {
         (0..limit).find(|id| !taken(id)).ok_or_else(too_many)
     }
 
-    fn remove_unwanted(&mut self, wanted: &[Vip], steps: &mut Vec<Step>) {
+    fn remove_unwanted(&mut self, wanted: &[Vip]) -> Vec<Step> {
         let gone = |key: &VipKey| !wanted.iter().any(|vip| vip.key() == *key);
         let removed: Vec<VipKey> = self.vips.keys().filter(|key| gone(key)).copied().collect();
-        for key in removed {
-            self.vips.remove(&key);
-            steps.push(Step::RemoveVip(key));
+        for key in &removed {
+            self.vips.remove(key);
         }
+        removed.into_iter().map(Step::RemoveVip).collect()
     }
 }
 

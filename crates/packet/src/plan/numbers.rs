@@ -4,7 +4,7 @@
 //! that was taken out keeps its number, and its packets, until no older flow can be left; the next owner of the
 //! number has another epoch, and entries of the earlier one are void.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::Fault;
 use crate::abi::{self, NO_SERVER};
@@ -41,13 +41,26 @@ impl Numbers {
         self.by_identity.insert(identity, number);
     }
 
+    /// Would all of these have a number?
+    pub(super) fn check_room(&self, wanted: &BTreeSet<u64>) -> Result<(), Fault> {
+        let new = wanted.iter().filter(|identity| !self.by_identity.contains_key(identity)).count();
+        if self.by_identity.len() + new > self.seats.len() {
+            return Err(self.too_many());
+        }
+        Ok(())
+    }
+
+    fn too_many(&self) -> Fault {
+        Fault::TooMany { what: "servers behind packet listeners", limit: self.seats.len() }
+    }
+
     /// The number of a server, a free one if it has none yet.
     pub(super) fn number(&mut self, identity: u64) -> Result<u16, Fault> {
         if let Some(&number) = self.by_identity.get(&identity) {
             return Ok(number);
         }
         let Some(free) = self.seats.iter().position(Option::is_none) else {
-            return Err(Fault::TooMany { what: "servers behind packet listeners", limit: self.seats.len() });
+            return Err(self.too_many());
         };
         let epoch = self.epochs[free].wrapping_add(1);
         self.epochs[free] = epoch;

@@ -301,6 +301,42 @@ fn more_vips_than_rings_are_refused() {
     assert!(matches!(plan.update(&vips, now), Err(Fault::TooMany { limit: 2, .. })));
 }
 
+#[test]
+fn more_servers_than_numbers_are_refused_and_change_nothing() {
+    let now = Instant::now();
+    let mut plan = Plan::new(Limits::default(), now);
+    let crowd = |vip_port: u16| Vip {
+        port: vip_port,
+        servers: (0..200)
+            .map(|n| Server { name: format!("{vip_port}/{n}"), port: vip_port, ..server(0) })
+            .collect(),
+        ..vip([])
+    };
+    let vips: Vec<Vip> = (1..=21).map(crowd).collect();
+    assert!(matches!(plan.update(&vips, now), Err(Fault::TooMany { limit: 4095, .. })));
+    assert_eq!(plan.server_number(&vips[0].servers[0]), None);
+}
+
+#[test]
+fn two_listeners_of_one_address_are_refused() {
+    let now = Instant::now();
+    let outcome = Plan::new(Limits::default(), now).update(&[vip(0..1), vip(1..2)], now);
+    assert!(matches!(outcome, Err(Fault::Impossible { .. })), "{outcome:?}");
+}
+
+#[test]
+fn a_full_plan_may_exchange_its_vips() {
+    let now = Instant::now();
+    let mut plan = Plan::new(Limits { vips_max: 1, ..Limits::default() }, now);
+    let mut model = Model::default();
+    for port in [443, 444] {
+        let mut wanted = Vip { port, ..vip(0..2) };
+        wanted.servers.iter_mut().for_each(|server| server.port = port);
+        model.apply(&plan.update(&[wanted], now).expect("there is room for one"));
+    }
+    assert_eq!(model.vips.len(), 1);
+}
+
 /// Any order of any changes: no living server's flow moves. Seeded, so that a failure can be had again.
 #[test]
 fn no_sequence_of_changes_moves_a_living_servers_flow() {
