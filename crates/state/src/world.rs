@@ -7,9 +7,9 @@ use std::time::Instant;
 use transom_config::{Config, Name};
 
 use crate::by_name::ByName;
+use crate::life::Life;
 use crate::listener::ListenerLife;
 use crate::pool::PoolLife;
-use crate::server::Life;
 use crate::{Counter, FaultCounters, Gate, Listener, Pool, StickTable, Transition};
 
 /// The generation that is served now. A reload stores the next one; connections keep theirs as long as they last.
