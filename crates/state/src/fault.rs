@@ -1,7 +1,7 @@
 //! Faults: what went wrong, whose doing it was, and what to do about it.
 //!
 //! The words are a contract: they stand in the access log, in `transom_faults_total{code}`, in the admin API and in
-//! docs/faults.md, which [`reference`] writes. A code never changes its meaning; new ones may be added.
+//! docs/faults.md, which [`reference()`] writes. A code never changes its meaning; new ones may be added.
 
 use std::fmt;
 

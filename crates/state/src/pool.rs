@@ -17,7 +17,7 @@ use crate::roster::Roster;
 use crate::stick::{Names, StickTable};
 use crate::{Blame, Counter, Fault, Server, Transition};
 
-/// One generation of a pool. What outlives a reload is in its [`PoolLife`] and in its servers.
+/// One generation of a pool. What outlives a reload is in its `PoolLife` and in its servers.
 #[derive(Debug)]
 pub struct Pool {
     /// As it was asked for.

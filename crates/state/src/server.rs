@@ -13,7 +13,7 @@ use crate::pool::{Pool, PoolLife};
 use crate::probe::{LastProbe, ProbeResult, Transition, why_probed};
 use crate::{DownWatch, Fault};
 
-/// A server in one generation of its pool. What outlives a reload is in its [`Life`].
+/// A server in one generation of its pool. What outlives a reload is in its `Life`.
 #[derive(Debug)]
 pub struct Server {
     /// The pool as configured; the server's own configuration is in it.
