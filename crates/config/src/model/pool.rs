@@ -139,7 +139,7 @@ pub(crate) static SERVER: Table = Table {
 pub(crate) const ADMIN_STATES: &[Word] = &[
     Word::new("ready", "In service."),
     Word::new("drain", "No new clients; those that stick to it still come."),
-    Word::new("maint", "Out of service, and not probed."),
+    Word::new("maint", "Out of service."),
 ];
 
 /// `balance`
