@@ -109,7 +109,7 @@ fn connections_end_with_their_server_where_the_pool_says_so() {
     assert_eq!(late.read(&mut [0; 8]).unwrap_or(0), 0);
     door.wait_empty();
     let faults: Vec<_> = door.lines().iter().map(|line| line["fault"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(faults, ["server-reset", "pool-empty"]);
+    assert_eq!(faults, ["server-went-down", "pool-empty"]);
 }
 
 #[test]
