@@ -1,5 +1,6 @@
 //! The configurations in examples/: each loads without a fault, and written out whole it is the same.
 
+#![expect(clippy::disallowed_methods, reason = "the tests read the examples")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its files should say so at once")]
 
 use std::io;
