@@ -7,16 +7,16 @@ use std::fs::OpenOptions;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use transom_config::{Config, Listener, LogSink, Options, Report};
 
-use crate::files::Disk;
-use crate::supply::{AdminTcp, AdminUnix, Listening, Supply};
+use crate::files::{Disk, Remembered};
+use crate::supply::{AdminTcp, AdminUnix, Listening, Note, Supply};
 use crate::users::{Identity, identity};
-use crate::{admin_socket, limits, named, terminal};
+use crate::{admin_socket, limits, named, terminal, users};
 
 /// What `transom run` was asked.
 #[derive(Debug, Clone)]
@@ -37,8 +37,6 @@ pub(crate) struct Gathered {
     pub(crate) config: Config,
     /// Who serves it.
     pub(crate) identity: Identity,
-    /// Things worth saying: warnings of the file, limits that were derived.
-    pub(crate) notes: Vec<String>,
 }
 
 /// Why there is no supply.
@@ -91,12 +89,12 @@ pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathe
     }
     let mut notes = Vec::new();
     if loaded.report.warnings() > 0 {
-        notes.push(loaded.report.render(false));
+        notes.push(Note::Warning(loaded.report.render(false)));
     }
     let asked = workers(request, &config);
     let workers = before.map_or(asked, |before| before.workers);
     if workers != asked {
-        notes.push(format!("{workers} workers stay; {asked} take effect at the next start"));
+        notes.push(Note::Warning(format!("{workers} workers stay; {asked} take effect at the next start")));
     }
     let derived = fit(&config, workers)?;
     if before.is_none() {
@@ -109,29 +107,54 @@ pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathe
     let tcp = admin_tcp(&config, before, &mut notes)?;
     // Last: it leaves a file behind.
     let unix = admin_unix(&config, before, &mut notes)?;
+    let files = disk.into_remembered();
+    notes.extend(exposed(&files));
     let supply = Supply {
         path: request.path.clone(),
         zone: request.zone.clone(),
         workers,
-        files: disk.into_remembered(),
+        files,
         listeners,
         unix,
         tcp,
         access,
         program,
+        notes,
     };
-    Ok(Gathered { supply, config, identity, notes })
+    Ok(Gathered { supply, config, identity })
 }
 
 /// Raises the limit of descriptors and compares it with what the file asks for. Returns what is worth saying.
-fn fit(config: &Config, workers: usize) -> Result<Option<String>, Refusal> {
+fn fit(config: &Config, workers: usize) -> Result<Option<Note>, Refusal> {
     let standing = limits::standing(config, workers);
     let files = limits::raise(limits::needed(config, standing));
-    let connections = limits::connections(config, standing, files).map_err(|short| short.to_string())?;
+    let room = limits::room(config, standing, files).map_err(|short| short.to_string())?;
     let derived = config.limits.connections.is_none();
+    let connections = room.admitted;
     Ok(derived.then(|| {
-        format!("up to {connections} client connections: what {files} file descriptors allow ([limits] connections)")
+        Note::Remark(format!(
+            "up to {connections} client connections: what {files} file descriptors allow ([limits] connections)"
+        ))
     }))
+}
+
+/// Says which files somebody besides root may change: whoever does decides what root opens.
+fn exposed(files: &Remembered) -> Option<Note> {
+    let others = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        let (group, everybody) = (metadata.mode() & 0o020 != 0, metadata.mode() & 0o002 != 0);
+        Some(metadata.uid() != 0 || everybody || (group && metadata.gid() != 0))
+    };
+    let open = |path: &&Path| others(path).unwrap_or(false);
+    let open: Vec<String> = files
+        .files
+        .iter()
+        .map(|(path, _)| &**path)
+        .filter(open)
+        .map(|path| path.display().to_string())
+        .collect();
+    (users::is_root() && !open.is_empty())
+        .then(|| Note::Warning(format!("others than root may change what root reads: {}", open.join(", "))))
 }
 
 fn open_log(sink: &LogSink) -> Result<Option<OwnedFd>, String> {
@@ -233,19 +256,19 @@ fn refused(listener: &Listener, asked: SocketAddr, error: &io::Error) -> String 
 fn admin_unix(
     config: &Config,
     before: Option<&Supply>,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> Result<Option<AdminUnix>, String> {
     let path = config.admin.socket.clone().or_else(admin_socket::default_path);
     if let Some(before) = before {
         let kept = before.unix.as_ref();
         if kept.map(|unix| &unix.path) != path.as_ref() {
-            notes.push("the admin socket stays where it is until the next start".into());
+            notes.push(Note::Warning("the admin socket stays where it is until the next start".into()));
         }
         return kept.map(AdminUnix::shared).transpose().map_err(|error| error.to_string());
     }
     let Some(path) = path else {
-        notes
-            .push("no admin socket: this user has no XDG_RUNTIME_DIR; `[admin] socket = …` names one".into());
+        let why = "no admin socket: this user has no XDG_RUNTIME_DIR; `[admin] socket = …` names one";
+        notes.push(Note::Remark(why.into()));
         return Ok(None);
     };
     admin_socket::listen_unix(&path).map(Some).map_err(|error| {
@@ -257,12 +280,12 @@ fn admin_unix(
 fn admin_tcp(
     config: &Config,
     before: Option<&Supply>,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> Result<Option<AdminTcp>, String> {
     if let Some(before) = before {
         let kept = before.tcp.as_ref();
         if kept.map(|tcp| tcp.asked) != config.admin.bind {
-            notes.push("the admin address stays as it is until the next start".into());
+            notes.push(Note::Warning("the admin address stays as it is until the next start".into()));
         }
         return kept.map(AdminTcp::shared).transpose().map_err(|error| error.to_string());
     }

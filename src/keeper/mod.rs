@@ -19,9 +19,8 @@ use self::message::{ToKeeper, ToWorker, send_supply};
 use self::spawn::{Patience, Worker};
 use crate::gather::{Gathered, Refusal, Request, gather};
 use crate::log::{self as program_log, Sink};
-use crate::serve::say;
 use crate::signals::{Signal, Signals};
-use crate::supply::{Supply, changes};
+use crate::supply::{Note, Supply, changes};
 use crate::systemd::{self, Tell};
 use crate::users::Identity;
 use crate::{admin_socket, exit, limits, terminal};
@@ -36,13 +35,12 @@ struct Kept {
     supply: Supply,
     identity: Identity,
     config: Config,
-    notes: Vec<String>,
 }
 
 impl Kept {
     fn gather(request: &Request, before: Option<&Supply>) -> Result<Self, Refusal> {
-        let Gathered { supply, config, identity, notes } = gather(request, before)?;
-        Ok(Self { supply, identity, config, notes })
+        let Gathered { supply, config, identity } = gather(request, before)?;
+        Ok(Self { supply, identity, config })
     }
 
     /// Writes the keeper's own lines where this configuration says.
@@ -88,7 +86,7 @@ pub(crate) fn keep(request: Request) -> ExitCode {
             return exit::could_not_run();
         }
     };
-    say(&good.notes);
+    good.supply.notes.iter().for_each(Note::log);
     let keeper = Keeper {
         request,
         signals,
@@ -227,7 +225,7 @@ impl Keeper {
             let changes = changes(&self.good.supply.addresses(), &offered.supply.addresses());
             self.good = offered;
             self.good.take_log();
-            say(&self.good.notes);
+            self.good.supply.notes.iter().for_each(Note::log);
             log::info!("reloaded, generation {generation}: {changes}");
             systemd::tell(Tell::Ready);
         }
