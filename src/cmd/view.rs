@@ -11,13 +11,40 @@ pub(super) type View = fn(&Value) -> String;
 pub(super) fn status(value: &Value) -> String {
     let mut parts =
         vec![format!("{} (generation {})", text(&value["readiness"]), text(&value["generation"]))];
-    parts.push(listeners(value));
-    parts.push(pools(value));
-    parts.push(servers(value));
+    let troubles = troubles(value);
+    if !troubles.is_empty() {
+        parts.push(troubles.join("\n"));
+    }
+    parts.extend([listeners(value), pools(value), servers(value)]);
     if value["faults"].as_array().is_some_and(|faults| !faults.is_empty()) {
         parts.push(faults(value));
     }
     parts.join("\n\n")
+}
+
+/// What somebody should look at, a sentence each. Pools without a usable server are in the readiness already.
+fn troubles(value: &Value) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for one in items(value, "listeners") {
+        let (now, limit) = (one["connections"].as_u64(), one["connections_max"].as_u64());
+        if limit.is_some_and(|limit| now >= Some(limit)) {
+            sentences.push(format!("listener {} is at its limit of connections", text(&one["name"])));
+        }
+    }
+    for one in items(value, "servers") {
+        let name = format!("server {}/{}", text(&one["pool"]), text(&one["name"]));
+        if one["condition"] == "down" {
+            let why = probe(&one["probe"]);
+            let why = if why.is_empty() { why } else { format!(": {why}") };
+            sentences.push(format!("{name} has been down for {}{why}", age(&one["since_seconds"])));
+        }
+        match one["admin"].as_str() {
+            Some("drain") => sentences.push(format!("{name} is being drained")),
+            Some("maint") => sentences.push(format!("{name} is in maintenance")),
+            _ => {}
+        }
+    }
+    sentences
 }
 
 /// `GET /api/v1/listeners`
@@ -242,6 +269,31 @@ mod tests {
             let (shown, first) = (view(&value), text(&list[0][naming]));
             assert!(!first.is_empty() && shown.contains(&first), "{first} in {shown}");
         }
+    }
+
+    #[test]
+    fn the_status_begins_with_what_is_wrong() {
+        let value = json!({
+            "readiness": "ready",
+            "generation": 4,
+            "listeners": [{ "name": "https", "connections": 5, "connections_max": 5 }],
+            "servers": [
+                { "pool": "mail", "name": "ex1", "condition": "down", "admin": "ready", "since_seconds": 8.0,
+                  "probe": { "passed": false, "fault": "server-refused", "detail": "10.0.0.1:443 refuses" } },
+                { "pool": "mail", "name": "ex2", "condition": "up", "admin": "maint" },
+                { "pool": "mail", "name": "ex3", "condition": "up", "admin": "ready" },
+            ],
+        });
+        let text = status(&value);
+        let first: Vec<&str> = text.lines().take(5).collect();
+        let expected = [
+            "ready (generation 4)",
+            "",
+            "listener https is at its limit of connections",
+            "server mail/ex1 has been down for 8 s: server-refused: 10.0.0.1:443 refuses",
+            "server mail/ex2 is in maintenance",
+        ];
+        assert_eq!(first, expected);
     }
 
     #[test]
