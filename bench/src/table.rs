@@ -192,11 +192,12 @@ fn samples(lines: &[Line]) -> String {
             let done = entry.samples.iter().fold(0.0, |sum, sample| sum + sample.units);
             let _infallible = writeln!(
                 text,
-                "| {} | {} | {} | {} | {done:.0} | {} |",
+                "| {} | {} | {} | {} | {} | {} |",
                 line.row.name,
                 on_off(line.log),
                 entry.peer,
                 figures.join(" "),
+                unit.show_amount(done),
                 if entry.failure.is_some() { "failed" } else { "0" },
             );
         }
