@@ -83,7 +83,7 @@ pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathe
     let options = Options { zone: request.zone.clone() };
     let loaded = transom_config::load(&request.path, &disk, &options);
     let Some(config) = loaded.config else { return Err(Refusal::Config(Box::new(loaded.report))) };
-    let unusable = named::look_into(&config, &disk);
+    let unusable = named::look_into(&config);
     if !unusable.is_empty() {
         return Err(Refusal::Machine(unusable.join("\n")));
     }

@@ -37,7 +37,7 @@ impl Check {
         let options = Options { zone: self.zone.clone() };
         let disk = Disk::default();
         let loaded = transom_config::load(&self.config, &disk, &options);
-        let summary = loaded.config.as_ref().map(|config| Summary::of(config, &disk, &self.request()));
+        let summary = loaded.config.as_ref().map(|config| Summary::of(config, &self.request()));
         if self.json {
             terminal::out(&format!("{:#}", self.as_json(&loaded, summary.as_ref())));
         } else {
@@ -137,7 +137,7 @@ struct Memory {
 }
 
 impl Summary {
-    fn of(config: &Config, disk: &Disk, request: &Request) -> Self {
+    fn of(config: &Config, request: &Request) -> Self {
         let workers = workers(request, config);
         let standing = limits::standing(config, workers);
         // What the process may raise its limit to; only `run` does.
@@ -156,7 +156,7 @@ impl Summary {
             files,
             room: limits::room(config, standing, files),
             derived: config.limits.connections.is_none(),
-            named: named::look_into(config, disk),
+            named: named::look_into(config),
             user: users::identity(config.process.user.as_deref()).map(|identity| identity.name),
         }
     }

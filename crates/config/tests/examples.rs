@@ -13,7 +13,7 @@ use transom_config::{
     load, load_text,
 };
 
-/// The real file system, without patterns.
+/// The real file system, without patterns; files that keys name are another machine's.
 struct Disk;
 
 impl Files for Disk {
@@ -22,6 +22,10 @@ impl Files for Disk {
     }
 
     fn glob(&self, _pattern: &Path) -> io::Result<Vec<PathBuf>> {
+        Ok(Vec::new())
+    }
+
+    fn named(&self, _path: &Path) -> io::Result<Vec<u8>> {
         Ok(Vec::new())
     }
 }
