@@ -42,9 +42,21 @@ impl Authorities {
         }
         if store.is_empty() { Err(Unusable::NoCertificate) } else { Ok(Self(Arc::new(store))) }
     }
+
+    /// Reads the bundle that a system believes: many certificates, of which some may be of a kind that cannot be used;
+    /// those are left out. The second value says how many.
+    ///
+    /// # Errors
+    /// [`Unusable::NoCertificate`] if nothing is left.
+    pub fn from_system_bundle(pem: &[u8]) -> Result<(Self, usize), Unusable> {
+        let mut store = RootCertStore::empty();
+        let sections = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok);
+        let (_, left_out) = store.add_parsable_certificates(sections);
+        if store.is_empty() { Err(Unusable::NoCertificate) } else { Ok((Self(Arc::new(store)), left_out)) }
+    }
 }
 
-fn pem_sentence(error: &pem::Error) -> String {
+pub(crate) fn pem_sentence(error: &pem::Error) -> String {
     match error {
         pem::Error::MissingSectionEnd { .. } => "a section has no end line".into(),
         pem::Error::IllegalSectionStart { .. } => "a section's first line is broken".into(),
