@@ -58,9 +58,8 @@ From here, in another terminal:
 /// The commands in the order they build upon each other.
 pub(crate) fn steps(stage: &Stage) -> Vec<Step> {
     let https = stage.ports.https;
-    let ask = |name: &str, path: &str| {
-        format!("curl -sk --resolve {name}:{https}:127.0.0.1 https://{name}:{https}{path}")
-    };
+    let ask =
+        |name: &str, path: &str| format!("curl -sk --connect-to ::127.0.0.1:{https} https://{name}{path}");
     let thrice = |command: &str| format!("for i in 1 2 3; do {command}; done");
     let exchange = ask("exchange.demo.test", "/owa/");
     let ctl = format!("{} ctl --socket {}", stage.program, stage.socket);

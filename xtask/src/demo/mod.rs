@@ -53,6 +53,7 @@ fn show() -> Result<bool> {
     if control::is_running(&folder) {
         bail!("a demo is running already; its folder is {}", folder.display());
     }
+    eprintln!("Building the program; the first time that takes some minutes.");
     let stage = Stage::set(&folder, Ports::usual()?)?;
     let control = Control::listen(&folder, stage.servers())?;
     println!("{}", guide::introduction(&stage));
