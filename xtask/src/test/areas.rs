@@ -37,6 +37,7 @@ pub(crate) const AREAS: &[Area] = &[
         name: "e2e",
         needs: &[
             Need::Root,
+            Need::Namespaces,
             Need::Program("ip"),
             Need::Program("nginx"),
             Need::Program("openssl"),
