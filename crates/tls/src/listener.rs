@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache, WebPkiClientVerifier};
+use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::{ServerConfig, SupportedProtocolVersion, version};
 
 use crate::by_name::ByName;
@@ -97,10 +97,11 @@ impl Acceptor {
         match before.filter(|before| before.vouched == vouched) {
             Some(Self { engine: Engine::Rustls(before), .. }) => {
                 config.ticketer = Arc::clone(&before.ticketer);
-                config.session_storage = Arc::clone(&before.session_storage);
+                config.session_storage = Arc::clone(&before.session_storage); // session resumption without tickets
             }
             None => {
-                config.session_storage = ServerSessionMemoryCache::new(HANDSHAKES_REMEMBERED_MAX);
+                let remembered = ServerSessionMemoryCache::new(HANDSHAKES_REMEMBERED_MAX);
+                config.session_storage = remembered; // session resumption without tickets
                 if plan.tickets {
                     config.ticketer = ticketer().map_err(provider_refuses)?;
                 }
@@ -146,7 +147,6 @@ fn server_config(plan: &ListenerPlan, by_name: Arc<ByName>) -> Result<ServerConf
     // Early data may be replayed (RFC 8446 section 8), and no client is answered before it has proven that it is there.
     config.max_early_data_size = 0;
     config.send_half_rtt_data = false;
-    config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(config)
 }
 

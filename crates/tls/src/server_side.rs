@@ -67,8 +67,8 @@ impl Connector {
     pub fn for_one_server(&self) -> Self {
         let Engine::Rustls(config) = &self.engine;
         let mut config = ClientConfig::clone(config);
-        config.resumption = Resumption::in_memory_sessions(TICKETS_PER_SERVER_MAX)
-            .tls12_resumption(Tls12Resumption::SessionIdOrTickets);
+        let resumption = Resumption::in_memory_sessions(TICKETS_PER_SERVER_MAX); // for session resumption
+        config.resumption = resumption.tls12_resumption(Tls12Resumption::SessionIdOrTickets);
         Self { engine: Engine::Rustls(Arc::new(config)) }
     }
 

@@ -1,12 +1,9 @@
 //! Connections in memory: bytes in any pieces, goodbyes, and hostile or old peers.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod lab;
 
 use std::sync::Arc;
 
+use crate::lab::{Ends, Lab, Wish, acceptor, carry, connector, shake, trusting};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use lab::{Ends, Lab, Wish, acceptor, carry, connector, shake, trusting};
 use transom_tls::rustls::{self, ConnectionTrafficSecrets, ServerConfig, ServerConnection};
 use transom_tls::{
     Acceptor, Connection, ListenerPlan, RECORD_OVERHEAD_BYTES_MAX, ServerSidePlan, TlsFault, Trust, provider,

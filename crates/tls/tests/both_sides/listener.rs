@@ -1,11 +1,8 @@
 //! The side towards clients, over whole handshakes in memory.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod lab;
 
 use std::sync::Arc;
 
-use lab::{Lab, Noting, Wish, acceptor, connector, shake, trusting};
+use crate::lab::{Lab, Noting, Wish, acceptor, connector, shake, trusting};
 use transom_tls::rustls::{self, ClientConfig, ClientConnection, SignatureScheme};
 use transom_tls::{
     Acceptor, Certificate, ClientCertificates, ListenerPlan, Oldest, ServerSidePlan, Unbuildable, provider,

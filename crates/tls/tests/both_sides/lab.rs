@@ -1,7 +1,4 @@
 //! Authorities, certificates and whole handshakes in memory, for the tests of both sides.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![allow(dead_code, reason = "each test binary uses a part")]
-#![allow(clippy::allow_attributes, reason = "which part is unused differs from binary to binary")]
 
 use std::sync::{Arc, Mutex};
 
