@@ -103,4 +103,13 @@ mod tests {
             assert!(got.starts_with(want), "{pem}: {got}");
         }
     }
+    #[test]
+    fn of_a_systems_bundle_what_cannot_be_used_is_left_out() {
+        let good = rcgen::generate_simple_self_signed(["a.test".to_owned()]).unwrap().cert.pem();
+        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let left_out =
+            |pem: &str| Authorities::from_system_bundle(pem.as_bytes()).map(|(_, left_out)| left_out);
+        assert_eq!(left_out(&format!("{good}{broken}{good}")).unwrap(), 1);
+        assert_eq!(left_out(broken).unwrap_err(), Unusable::NoCertificate);
+    }
 }

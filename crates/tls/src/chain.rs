@@ -1,5 +1,7 @@
 //! The order of a chain: the leaf first, then each one's issuer (RFC 8446 section 4.4.2).
 
+use std::fmt;
+
 use rustls_pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
@@ -20,6 +22,24 @@ pub enum Note {
         /// The issuer that is not there.
         issuer: Box<str>,
     },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reordered => f.write_str("its certificates stand in another order than they are sent in"),
+            Self::RootLeftOut(root) => write!(f, "the root {root} is not sent: who believes it has it"),
+            Self::StrangerLeftOut(stranger) => {
+                write!(f, "the certificate of {stranger} belongs to no link of its chain")
+            }
+            Self::LeafAlone { issuer } => {
+                write!(
+                    f,
+                    "the certificate of its issuer, {issuer}, is missing: unless that is a root, add it"
+                )
+            }
+        }
+    }
 }
 
 /// One certificate and what the order goes by.

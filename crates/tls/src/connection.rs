@@ -8,21 +8,16 @@ use std::sync::Arc;
 
 use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
-use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, UnbufferedStatus};
 use rustls::{
     AlertDescription, ClientConfig, CommonState, Error, HandshakeKind, ProtocolVersion, ServerConfig,
-    SideData,
 };
 use rustls_pki_types::ServerName;
 
 use crate::by_name::{Shown, take_shown};
 use crate::fault::{Peer, Progress, TlsFault, sentence};
+use crate::records::{ALERT, Seen, Sent, encipher, goodbye, step_all};
 use crate::{Certificate, Identity};
 
-/// Plain bytes in one record (RFC 8446 section 5.1).
-pub const RECORD_PLAIN_BYTES_MAX: usize = 16 * 1024;
-/// Bytes that a record has more than it carries, in TLS 1.2 and 1.3: header, nonce, tag, type.
-pub const RECORD_OVERHEAD_BYTES_MAX: usize = 32;
 /// Bytes held of unfinished records and handshake messages. A message has 64 KiB at most, a record less.
 pub const HELD_BYTES_MAX: usize = 128 * 1024;
 
@@ -44,13 +39,6 @@ enum Engine {
     RustlsClient(Box<UnbufferedClientConnection>),
 }
 
-/// What was seen in passing.
-#[derive(Debug, Default)]
-struct Seen {
-    goodbye: bool,
-    renegotiation: bool,
-}
-
 /// How a connection failed. What was appended to `out` (an alert) is still worth sending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -58,15 +46,6 @@ pub struct Failure {
     pub fault: TlsFault,
     /// What was wrong, in words.
     pub what: String,
-}
-
-/// What became of plain bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sent {
-    /// How many were taken.
-    pub taken: usize,
-    /// How many bytes for the network were written.
-    pub written: usize,
 }
 
 impl Connection {
@@ -170,8 +149,8 @@ impl Connection {
     }
 
     /// Enciphers as much of `plain` as there is room for in `out`; both may be of any size. Nothing is taken before the
-    /// handshake is done. `out` should have room for a whole record, [`RECORD_PLAIN_BYTES_MAX`] and
-    /// [`RECORD_OVERHEAD_BYTES_MAX`].
+    /// handshake is done. `out` should have room for a whole record, [`RECORD_PLAIN_BYTES_MAX`](crate::RECORD_PLAIN_BYTES_MAX) and
+    /// [`RECORD_OVERHEAD_BYTES_MAX`](crate::RECORD_OVERHEAD_BYTES_MAX).
     ///
     /// # Errors
     /// [`Failure`] if the connection has failed before, or the keys of TLS 1.2 have been used up.
@@ -210,7 +189,7 @@ impl Connection {
             Peer::Client => "the client hung up during the TLS handshake",
             Peer::Server => "the server hung up during the TLS handshake",
         };
-        if self.seen.renegotiation {
+        if self.was_asked_to_renegotiate() {
             let what = "the server wanted another handshake, was refused, and hung up".into();
             return Some(Failure { fault: TlsFault::ServerRenegotiation, what });
         }
@@ -273,7 +252,7 @@ impl Connection {
     /// The server has asked for another handshake in the middle, and was refused: if it now hangs up or answers with an
     /// error, this is why (`server-tls-renegotiation`).
     pub fn was_asked_to_renegotiate(&self) -> bool {
-        self.seen.renegotiation
+        self.seen.renegotiation && self.peer() == Peer::Server
     }
 
     /// The version agreed on, as logs have it: `TLSv1.3`.
@@ -320,188 +299,6 @@ impl Connection {
         Identity::of(self.common().peer_certificates()?.first()?)
     }
 }
-
-/// What the two sides of rustls have in common but do not share.
-trait Steps {
-    type Data: SideData;
-    fn step<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
-    fn common(&self) -> &CommonState;
-}
-
-impl Steps for UnbufferedServerConnection {
-    type Data = rustls::server::ServerConnectionData;
-    fn step<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
-        self.process_tls_records(incoming)
-    }
-    fn common(&self) -> &CommonState {
-        self
-    }
-}
-
-impl Steps for UnbufferedClientConnection {
-    type Data = rustls::client::ClientConnectionData;
-    fn step<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
-        self.process_tls_records(incoming)
-    }
-    fn common(&self) -> &CommonState {
-        self
-    }
-}
-
-/// Takes what it can of `incoming`; how much that was. After an error the alert for it is in `out`.
-fn step_all<S: Steps>(
-    connection: &mut S,
-    incoming: &mut [u8],
-    plain: &mut Vec<u8>,
-    out: &mut Vec<u8>,
-    seen: &mut Seen,
-) -> Result<usize, Error> {
-    let mut taken = 0;
-    loop {
-        let settled = !connection.common().is_handshaking();
-        let UnbufferedStatus { mut discard, state } = connection.step(&mut incoming[taken..]);
-        let mut done = false;
-        let mut failed = None;
-        match state {
-            Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                while let Some(record) = traffic.next_record() {
-                    let record = record?;
-                    discard += record.discard;
-                    plain.extend_from_slice(record.payload);
-                }
-            }
-            Ok(ConnectionState::EncodeTlsData(mut data)) => {
-                let start = out.len();
-                encode(&mut data, out)?;
-                // After the handshake of TLS 1.2 rustls itself sends one alert only: `no_renegotiation`.
-                seen.renegotiation |= settled && out.get(start) == Some(&ALERT);
-            }
-            Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-            Ok(ConnectionState::PeerClosed) => seen.goodbye = true,
-            Ok(
-                ConnectionState::Closed
-                | ConnectionState::WriteTraffic(_)
-                | ConnectionState::BlockedHandshake,
-            ) => {
-                done = true;
-            }
-            Ok(_) => return Err(Error::General("early data though none is allowed".into())),
-            Err(error) => failed = Some(error),
-        }
-        taken += discard;
-        if let Some(error) = failed {
-            take_alerts(connection, &mut incoming[taken..], out);
-            return Err(error);
-        }
-        if done {
-            return Ok(if seen.goodbye { incoming.len() } else { taken });
-        }
-    }
-}
-
-/// The content type of alerts (RFC 8446 section 5.1); in TLS 1.3 records carry another outside.
-const ALERT: u8 = 21;
-
-/// What is still to be sent after an error. As long as there is something rustls looks at nothing that came in.
-fn take_alerts<S: Steps>(connection: &mut S, incoming: &mut [u8], out: &mut Vec<u8>) {
-    while connection.common().wants_write() {
-        match connection.step(incoming).state {
-            Ok(ConnectionState::EncodeTlsData(mut data)) => {
-                if encode(&mut data, out).is_err() {
-                    return;
-                }
-            }
-            Ok(ConnectionState::ReadTraffic(mut traffic)) => while traffic.next_record().is_some() {},
-            _ => return,
-        }
-    }
-}
-
-fn encode<Data>(data: &mut EncodeTlsData<'_, Data>, out: &mut Vec<u8>) -> Result<(), Error> {
-    let start = out.len();
-    let mut result = data.encode(&mut []);
-    if let Err(EncodeError::InsufficientSize(size)) = &result {
-        out.resize(start + size.required_size, 0);
-        result = data.encode(&mut out[start..]);
-    }
-    result.map(|_| ()).map_err(|error| Error::General(error.to_string()))
-}
-
-fn encipher<S: Steps>(
-    connection: &mut S,
-    held: &mut [u8],
-    owed: &mut Vec<u8>,
-    plain: &[u8],
-    out: &mut [u8],
-) -> Result<Sent, Error> {
-    let mut sent = Sent { taken: 0, written: 0 };
-    loop {
-        sent.written += pay(owed, &mut out[sent.written..]);
-        if !owed.is_empty() {
-            return Ok(sent);
-        }
-        match connection.step(held).state {
-            Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, owed)?,
-            Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-            Ok(ConnectionState::WriteTraffic(mut traffic)) => {
-                let room = &mut out[sent.written..];
-                let fits = plain.len().min(plain_bytes_for(room.len()));
-                match traffic.encrypt(&plain[..fits], room) {
-                    Ok(written) => {
-                        sent.taken = fits;
-                        sent.written += written;
-                    }
-                    Err(rustls::unbuffered::EncryptError::InsufficientSize(_)) => {}
-                    Err(exhausted) => return Err(Error::General(exhausted.to_string())),
-                }
-                return Ok(sent);
-            }
-            Ok(ConnectionState::PeerClosed | ConnectionState::ReadTraffic(_)) => {
-                return Err(Error::General("bytes came that were not received".into()));
-            }
-            Ok(_) => return Ok(sent),
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// Moves what is owed to `out`, as much as there is room for.
-fn pay(owed: &mut Vec<u8>, out: &mut [u8]) -> usize {
-    let paid = owed.len().min(out.len());
-    out[..paid].copy_from_slice(&owed[..paid]);
-    owed.drain(..paid);
-    paid
-}
-
-/// How many plain bytes fit, as records, into `room` bytes.
-fn plain_bytes_for(room: usize) -> usize {
-    let whole = RECORD_PLAIN_BYTES_MAX + RECORD_OVERHEAD_BYTES_MAX;
-    room / whole * RECORD_PLAIN_BYTES_MAX + (room % whole).saturating_sub(RECORD_OVERHEAD_BYTES_MAX)
-}
-
-fn goodbye<S: Steps>(connection: &mut S, held: &mut [u8], out: &mut Vec<u8>) {
-    loop {
-        match connection.step(held).state {
-            Ok(ConnectionState::EncodeTlsData(mut data)) => {
-                if encode(&mut data, out).is_err() {
-                    return;
-                }
-            }
-            Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-            Ok(ConnectionState::WriteTraffic(mut traffic)) => {
-                let start = out.len();
-                out.resize(start + GOODBYE_BYTES_MAX, 0);
-                let written = traffic.queue_close_notify(&mut out[start..]).unwrap_or(0);
-                out.truncate(start + written);
-                return;
-            }
-            _ => return,
-        }
-    }
-}
-
-/// Bytes of a goodbye, with whatever rustls wants to be sent before it.
-const GOODBYE_BYTES_MAX: usize = 1024;
 
 /// How many bytes are missing to complete the record that `held` begins with: at least one.
 fn missing(held: &[u8]) -> usize {

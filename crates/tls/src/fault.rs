@@ -1,6 +1,6 @@
 //! Why a TLS connection failed: whose doing it was, in one stable word, with what to do about it.
 
-use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible, PeerMisbehaved};
+use rustls::{AlertDescription, CertificateError, Error, OtherError, PeerIncompatible, PeerMisbehaved};
 
 use crate::Refusal;
 
@@ -251,6 +251,11 @@ pub(crate) fn sentence(error: &Error) -> String {
             None => format!("alert {alert:?}"),
         },
         Error::InvalidCertificate(CertificateError::Revoked) => "the certificate has been revoked".into(),
+        Error::InvalidCertificate(CertificateError::Other(OtherError(why)))
+            if why.to_string().contains("CaUsedAsEndEntity") =>
+        {
+            "the certificate is that of an authority (`CA:TRUE`), which may sign certificates but not be shown as one".into()
+        }
         other => other.to_string(),
     }
 }

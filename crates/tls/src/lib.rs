@@ -7,7 +7,7 @@
 //! | `authorities`, `revocation` | who is believed, and what has been taken back |
 //! | `listener`, `by_name` | the side towards clients: [`Acceptor`], and which certificate a client is shown |
 //! | `server_side`, `client`, `unverified` | the side towards servers: [`Connector`]; [`client_config`] is for probes |
-//! | `connection` | one connection without I/O: [`Connection`] |
+//! | `connection`, `records` | one connection without I/O: [`Connection`] |
 //! | `identity` | who the other side has proven to be, for headers |
 //! | `fault`, `refusal` | why it failed: [`TlsFault`] is one stable word and a remedy |
 //!
@@ -27,6 +27,7 @@ mod fault;
 mod identity;
 mod listener;
 mod provider;
+mod records;
 mod refusal;
 mod revocation;
 mod server_side;
@@ -36,9 +37,7 @@ pub use authorities::{Authorities, Unusable};
 pub use certificate::{CERTIFICATES_MAX, Certificate, KEYS_MAX, Unreadable};
 pub use chain::Note;
 pub use client::{Trust, client_config, server_name};
-pub use connection::{
-    Connection, Failure, HELD_BYTES_MAX, RECORD_OVERHEAD_BYTES_MAX, RECORD_PLAIN_BYTES_MAX, Sent,
-};
+pub use connection::{Connection, Failure, HELD_BYTES_MAX};
 pub use facts::{Facts, KeyKind, Validity};
 pub use fault::{Peer, Progress, TlsFault, said_by};
 pub use identity::Identity;
@@ -46,6 +45,7 @@ pub use listener::{
     Acceptor, ClientCertificates, HANDSHAKES_REMEMBERED_MAX, ListenerPlan, Oldest, Unbuildable,
 };
 pub use provider::provider;
+pub use records::{RECORD_OVERHEAD_BYTES_MAX, RECORD_PLAIN_BYTES_MAX, Sent};
 pub use refusal::Refusal;
 pub use revocation::{RevocationList, UnusableList};
 pub use rustls;

@@ -13,7 +13,7 @@ use crate::{Authorities, Certificate, RevocationList, provider};
 
 /// Handshakes that a listener remembers for clients without tickets; the oldest is forgotten for a new one. Each takes
 /// a few hundred bytes, and the client's certificate where it sent one.
-pub const HANDSHAKES_REMEMBERED_MAX: usize = 8192;
+pub const HANDSHAKES_REMEMBERED_MAX: usize = 4096;
 
 /// The oldest version that is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -6,8 +6,8 @@ use crate::lab::{Ends, Lab, Wish, acceptor, carry, connector, shake, trusting};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use transom_tls::rustls::{self, ConnectionTrafficSecrets, ServerConfig, ServerConnection};
 use transom_tls::{
-    Acceptor, Connection, ListenerPlan, RECORD_OVERHEAD_BYTES_MAX, ServerSidePlan, TlsFault, Trust, provider,
-    server_name,
+    Acceptor, Authorities, Certificate, Connection, ListenerPlan, RECORD_OVERHEAD_BYTES_MAX, ServerSidePlan,
+    TlsFault, Trust, provider, server_name,
 };
 
 fn listener(lab: &Lab) -> Acceptor {
@@ -187,6 +187,34 @@ fn servers_are_verified_and_what_is_wrong_is_named() {
         ends.server_failed.unwrap().what,
         "alert UnknownCA: it says that it does not know who signed the certificate"
     );
+}
+
+/// What Exchange and IIS make for themselves: signed with its own key, and given to us as the authority to believe.
+#[test]
+fn a_server_may_be_believed_by_its_own_certificate() {
+    let table = [
+        (rcgen::IsCa::NoCa, None),
+        (rcgen::IsCa::ExplicitNoCa, None),
+        (
+            rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained),
+            Some("the certificate is that of an authority"),
+        ),
+    ];
+    for (is_ca, want) in table {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(["ex1.test".to_owned()]).unwrap();
+        params.is_ca = is_ca;
+        let pem = params.self_signed(&key).unwrap().pem();
+        let certificate =
+            Certificate::from_pem(pem.as_bytes(), Some(key.serialize_pem().as_bytes())).unwrap();
+        assert_eq!(certificate.notes(), []);
+        let authorities = Authorities::from_pem(pem.as_bytes()).unwrap();
+        let plan = ServerSidePlan { trust: Trust::SignedBy(&authorities), ..trusting() };
+        let ends = shake(&connector(&plan), "ex1.test", &acceptor(&Lab::plan(&[&Arc::new(certificate)])));
+        let what = ends.client_failed.map(|failure| failure.what);
+        assert_eq!(what.is_some(), want.is_some(), "{what:?}");
+        assert!(what.unwrap_or_default().starts_with(want.unwrap_or_default()));
+    }
 }
 
 /// rustls 0.23 asserts in debug builds that it sends one alert at most, and a goodbye is one.
