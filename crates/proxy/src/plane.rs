@@ -5,7 +5,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -45,7 +44,6 @@ pub struct Plane {
     workers: Vec<Handle>,
     current: Arc<Current>,
     writer: Mutex<Option<Writer>>,
-    lost_lines: Arc<AtomicU64>,
 }
 
 /// What the plane holds of one worker.
@@ -64,17 +62,18 @@ impl Plane {
         let workers = (0..workers)
             .map(|index| Handle::start(index, Arc::clone(&current)))
             .collect::<io::Result<_>>()?;
-        Ok(Self { workers, current, writer: Mutex::default(), lost_lines: Arc::default() })
+        Ok(Self { workers, current, writer: Mutex::default() })
     }
 
     /// Takes up the generation that `current` holds now. `listeners` are all addresses to listen on: those that are open
     /// already are kept as they are, those that are missing are closed. Returns when every worker has done so.
     pub fn apply(&self, listeners: Vec<Bound>, access: AccessSink) -> io::Result<()> {
-        let format = self.current.load().config.log.access.format;
+        let world = self.current.load();
+        let format = world.config.log.access.format;
         let (writer, sender) = match access {
             AccessSink::Off => (None, None),
             AccessSink::Fd(sink) => {
-                let (writer, sender) = Writer::start(sink, Arc::clone(&self.lost_lines))?;
+                let (writer, sender) = Writer::start(sink, Arc::clone(&world.totals.log_lines_lost))?;
                 (Some(writer), Some(sender))
             }
         };
@@ -111,11 +110,6 @@ impl Plane {
     /// Ends what is left (`admin-drained`).
     pub fn cut(&self) {
         self.tell_all(|_| runtime().cut_all());
-    }
-
-    /// Access lines lost to a sink that was too slow.
-    pub fn lost_log_lines(&self) -> u64 {
-        self.lost_lines.load(Ordering::Relaxed)
     }
 
     /// Ends the workers and waits until the last access line is written.

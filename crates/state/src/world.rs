@@ -45,6 +45,8 @@ pub struct Totals {
     pub reloads: Counter,
     /// Reloads that were refused because the file had errors.
     pub reloads_failed: Counter,
+    /// Lines of the access log that its sink was too slow for; shared with the thread that writes them.
+    pub log_lines_lost: Arc<Counter>,
     gate: Arc<Gate>,
     /// What the process can bear; [`u32::MAX`] is not known.
     ceiling: AtomicU32,
@@ -58,6 +60,7 @@ impl Totals {
             refused: counter(),
             reloads: counter(),
             reloads_failed: counter(),
+            log_lines_lost: Arc::new(counter()),
             gate: Gate::new(None),
             ceiling: AtomicU32::new(u32::MAX),
         })
