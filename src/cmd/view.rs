@@ -16,6 +16,9 @@ pub(super) fn status(value: &Value) -> String {
         parts.push(troubles.join("\n"));
     }
     parts.extend([listeners(value), pools(value), servers(value)]);
+    if items(value, "stick_tables").next().is_some() {
+        parts.push(stick_tables(value));
+    }
     if value["faults"].as_array().is_some_and(|faults| !faults.is_empty()) {
         parts.push(faults(value));
     }
@@ -69,7 +72,8 @@ pub(super) fn listeners(value: &Value) -> String {
 
 /// `GET /api/v1/pools`
 pub(super) fn pools(value: &Value) -> String {
-    let mut table = Table::new(&["pool", "balance", "usable", "up", "of", "now", "queue", "chosen", "stuck"]);
+    let mut table =
+        Table::new(&["pool", "balance", "usable", "up", "of", "now", "waiting", "chosen", "stuck"]);
     for one in items(value, "pools") {
         let servers = one["servers"].as_array().map_or(0, Vec::len);
         table.row(vec![
@@ -139,6 +143,22 @@ fn probe(probe: &Value) -> String {
     let detail = text(&probe["detail"]);
     let fault = text(&probe["fault"]);
     if detail.is_empty() { fault } else { format!("{fault}: {detail}") }
+}
+
+/// `GET /api/v1/stick-tables`
+fn stick_tables(value: &Value) -> String {
+    let mut table = Table::new(&["stick table", "entries", "of", "pushed out", "expired"]);
+    for one in items(value, "stick_tables") {
+        let count = |key: &str| text(&one[key]);
+        table.row(vec![
+            count("name"),
+            count("entries"),
+            count("entries_max"),
+            count("evicted_total"),
+            count("expired_total"),
+        ]);
+    }
+    table.text()
 }
 
 /// Entries of a stick table.
@@ -256,10 +276,11 @@ mod tests {
     /// What the admin API's own reference shows is what we print.
     #[test]
     fn the_examples_of_the_reference_are_shown_whole() {
-        let examples: [(&str, View, &str); 5] = [
+        let examples: [(&str, View, &str); 6] = [
             (include_str!("../../crates/control/src/admin/examples/listeners.json"), listeners, "name"),
             (include_str!("../../crates/control/src/admin/examples/pools.json"), pools, "name"),
             (include_str!("../../crates/control/src/admin/examples/servers.json"), servers, "name"),
+            (include_str!("../../crates/control/src/admin/examples/stick-tables.json"), stick_tables, "name"),
             (include_str!("../../crates/control/src/admin/examples/stick-entries.json"), entries, "key"),
             (include_str!("../../crates/control/src/admin/examples/faults.json"), faults, "code"),
         ];
