@@ -53,13 +53,16 @@ impl Engine {
         current.totals.set_ceiling(ceiling, &config);
         let next = current.next(Arc::new(config), Instant::now());
         let taken = Taken { generation: next.generation };
-        let (serving, _) = split(supply, &next.config);
+        let (serving, admin) = split(supply, &next.config);
         let before = self.current.swap(Arc::new(next));
         if let Err(sentence) = self.serve(serving) {
             // Limits followed the new generation: another one after the former configuration brings them back.
             let back = before.next(Arc::clone(&before.config), Instant::now());
             self.current.store(Arc::new(back));
             return Err(sentence);
+        }
+        if let Err(error) = self.control.set_admin(admin) {
+            log::error!("the admin API cannot be reached where the new configuration says: {error}");
         }
         self.control.world_changed();
         Ok(taken)

@@ -259,18 +259,20 @@ fn admin_unix(
     notes: &mut Vec<Note>,
 ) -> Result<Option<AdminUnix>, String> {
     let path = config.admin.socket.clone().or_else(admin_socket::default_path);
-    if let Some(before) = before {
-        let kept = before.unix.as_ref();
-        if kept.map(|unix| &unix.path) != path.as_ref() {
-            notes.push(Note::Warning("the admin socket stays where it is until the next start".into()));
-        }
-        return kept.map(AdminUnix::shared).transpose().map_err(|error| error.to_string());
+    let kept = before.and_then(|before| before.unix.as_ref());
+    if let Some(kept) = kept.filter(|kept| Some(&kept.path) == path.as_ref()) {
+        return kept.shared().map(Some).map_err(|error| error.to_string());
     }
     let Some(path) = path else {
         let why = "no admin socket: this user has no XDG_RUNTIME_DIR; `[admin] socket = …` names one";
-        notes.push(Note::Remark(why.into()));
+        if before.is_none() || kept.is_some() {
+            notes.push(Note::Remark(why.into()));
+        }
         return Ok(None);
     };
+    if before.is_some() {
+        notes.push(Note::Remark(format!("the admin socket is now {}", path.display())));
+    }
     admin_socket::listen_unix(&path).map(Some).map_err(|error| {
         let path = path.display();
         format!("the admin socket {path} cannot be used: {error}\nhelp: `[admin] socket = …` names another")
@@ -282,16 +284,26 @@ fn admin_tcp(
     before: Option<&Supply>,
     notes: &mut Vec<Note>,
 ) -> Result<Option<AdminTcp>, String> {
-    if let Some(before) = before {
-        let kept = before.tcp.as_ref();
-        if kept.map(|tcp| tcp.asked) != config.admin.bind {
-            notes.push(Note::Warning("the admin address stays as it is until the next start".into()));
+    let kept = before.and_then(|before| before.tcp.as_ref());
+    let Some(asked) = config.admin.bind else {
+        if kept.is_some() {
+            notes.push(Note::Remark("the admin address is closed".into()));
         }
-        return kept.map(AdminTcp::shared).transpose().map_err(|error| error.to_string());
+        return Ok(None);
+    };
+    if let Some(kept) = kept.filter(|kept| kept.asked == asked) {
+        return kept.shared().map(Some).map_err(|error| error.to_string());
     }
-    let Some(asked) = config.admin.bind else { return Ok(None) };
-    let listening = admin_socket::listen_tcp(asked);
-    listening.map(Some).map_err(|error| format!("the admin address {asked} cannot be taken: {error}"))
+    let listening = admin_socket::listen_tcp(asked).map_err(|error| {
+        let own = kept.is_some_and(|kept| kept.address.port() == asked.port());
+        let help =
+            if own { "\nhelp: until a restart, take another port than the one in use now" } else { "" };
+        format!("the admin address {asked} cannot be taken: {error}{help}")
+    })?;
+    if before.is_some() {
+        notes.push(Note::Remark(format!("the admin address is now {}", listening.address)));
+    }
+    Ok(Some(listening))
 }
 
 #[cfg(test)]
@@ -325,6 +337,58 @@ mod tests {
         let any = "127.0.0.1:0".parse().unwrap();
         let mut next = |name| take(&mut free, name, any).map(|known| known.address.port());
         assert_eq!([next("b"), next("b"), next("b"), next("a")], [Some(4002), Some(4003), None, Some(4001)]);
+    }
+
+    /// What `gather` makes of this `[admin]`.
+    fn with_admin(directory: &Path, admin: &str, before: Option<&Supply>) -> Result<Supply, String> {
+        let path = directory.join("transom.toml");
+        let user = if users::is_root() { "[process]\nuser = \"nobody\"\n" } else { "" };
+        let text = format!(
+            "{user}[admin]\n{admin}\n[listener.l]\nbind = [\"127.0.0.1:0\"]\nmode = \"tcp\"\npool = \"p\"\n\
+             [pool.p]\nservers = [{{ name = \"a\", address = \"127.0.0.1:9\" }}]\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        let request = Request { path, zone: None, workers: Some(1) };
+        gather(&request, before).map(|gathered| gathered.supply).map_err(|refusal| refusal.text())
+    }
+
+    #[test]
+    fn an_admin_socket_or_address_that_changed_is_taken_at_a_reload() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, two) = (directory.path().join("one.sock"), directory.path().join("two.sock"));
+        let first =
+            with_admin(directory.path(), &format!("socket = {one:?}\nbind = \"127.0.0.1:0\""), None).unwrap();
+        let address = first.tcp.as_ref().unwrap().address;
+
+        let same = format!("socket = {one:?}\nbind = \"127.0.0.1:0\"");
+        let second = with_admin(directory.path(), &same, Some(&first)).unwrap();
+        assert_eq!(second.tcp.as_ref().unwrap().address, address, "an unchanged one is kept");
+        assert_eq!(second.unix.as_ref().unwrap().path, one);
+        let said = |supply: &Supply| supply.notes.iter().any(|note| note.text().contains("admin"));
+        assert!(!said(&second));
+
+        let moved = format!("socket = {two:?}\nbind = \"127.0.0.2:0\"");
+        let third = with_admin(directory.path(), &moved, Some(&second)).unwrap();
+        assert_eq!(third.tcp.as_ref().unwrap().address.ip().to_string(), "127.0.0.2");
+        assert_eq!(third.unix.as_ref().unwrap().path, two);
+        assert!(
+            said(&third) && one.exists() && two.exists(),
+            "the old one stays until the new one is served"
+        );
+
+        let fourth = with_admin(directory.path(), &format!("socket = {two:?}"), Some(&third)).unwrap();
+        assert!(fourth.tcp.is_none() && said(&fourth));
+    }
+
+    #[test]
+    fn an_admin_address_that_overlaps_its_former_self_is_refused_with_a_remedy() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = format!("socket = {:?}\n", directory.path().join("admin.sock"));
+        let first = with_admin(directory.path(), &format!("{socket}bind = \"127.0.0.1:0\""), None).unwrap();
+        let port = first.tcp.as_ref().unwrap().address.port();
+        let wider = format!("{socket}bind = \"127.0.0.1:{port}\"");
+        let refused = with_admin(directory.path(), &wider, Some(&first)).unwrap_err();
+        assert!(refused.contains("another port"), "{refused}");
     }
 
     #[test]

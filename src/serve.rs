@@ -73,7 +73,7 @@ fn start_alone(request: Request, events: &Sender<Event>) -> Result<(Engine, Requ
     let engine = match Engine::start(shared, commands(events)) {
         Ok((engine, _)) => engine,
         Err(sentence) => {
-            forget_socket(&supply);
+            admin_socket::forget(&supply, None);
             return Err(sentence.into());
         }
     };
@@ -109,12 +109,6 @@ pub(crate) fn watch_signals(mut signals: Signals, events: Sender<Event>) {
             }
         }
     });
-}
-
-fn forget_socket(supply: &Supply) {
-    if let Some(unix) = &supply.unix {
-        admin_socket::remove(&unix.path);
-    }
 }
 
 /// A stop under way.
@@ -160,7 +154,7 @@ impl Serve {
         }
         self.engine.stop();
         if let Supplier::Own { before, .. } = &self.supplier {
-            forget_socket(before);
+            admin_socket::forget(before, None);
             log::info!("stopped");
         }
         ExitCode::SUCCESS
@@ -213,9 +207,13 @@ impl Serve {
         }
         systemd::tell(Tell::Reloading);
         let taken = gather(request, Some(before)).map_err(|refusal| refusal.text()).and_then(|gathered| {
-            let shared = gathered.supply.shared().map_err(|error| error.to_string())?;
-            let taken = self.engine.take(shared)?;
-            **before = gathered.supply;
+            let next = gathered.supply;
+            let shared = next.shared().map_err(|error| error.to_string());
+            let taken = shared
+                .and_then(|shared| self.engine.take(shared))
+                .inspect_err(|_| admin_socket::forget(&next, Some(before)))?;
+            let former = std::mem::replace(&mut **before, next);
+            admin_socket::forget(&former, Some(before));
             before.notes.iter().for_each(Note::log);
             Ok((taken, before.notes.clone(), before.addresses()))
         });

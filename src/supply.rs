@@ -266,6 +266,24 @@ impl ListenerHeader {
 mod tests {
     use super::*;
 
+    impl Supply {
+        /// A supply of nothing, for tests.
+        pub(crate) fn empty(path: &str) -> Self {
+            Self {
+                path: path.into(),
+                zone: None,
+                workers: 1,
+                files: Remembered::default(),
+                listeners: Vec::new(),
+                unix: None,
+                tcp: None,
+                access: None,
+                program: None,
+                notes: Vec::new(),
+            }
+        }
+    }
+
     fn descriptor() -> OwnedFd {
         tempfile::tempfile().unwrap().into()
     }

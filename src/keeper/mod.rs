@@ -110,9 +110,7 @@ impl Keeper {
             let now = Instant::now();
             self.start_if_due(now);
             if let Some(code) = self.end {
-                if let Some(unix) = &self.good.supply.unix {
-                    admin_socket::remove(&unix.path);
-                }
+                admin_socket::forget(&self.good.supply, None);
                 return code;
             }
             self.wait(now);
@@ -223,7 +221,8 @@ impl Keeper {
         } else if let Some(offered) = self.offered.take() {
             // Sockets that are gone from the configuration are closed here, now that the worker let go of them.
             let changes = changes(&self.good.supply.addresses(), &offered.supply.addresses());
-            self.good = offered;
+            let former = std::mem::replace(&mut self.good, offered);
+            admin_socket::forget(&former.supply, Some(&self.good.supply));
             self.good.take_log();
             self.good.supply.notes.iter().for_each(Note::log);
             log::info!("reloaded, generation {generation}: {changes}");
@@ -250,7 +249,7 @@ impl Keeper {
     }
 
     fn not_taken(&mut self, report: &str) {
-        if self.offered.take().is_some() {
+        if self.withdraw() {
             log::error!("reload refused, the configuration before stays in force:\n{report}");
             systemd::tell(Tell::Ready);
         } else {
@@ -287,8 +286,20 @@ impl Keeper {
         }
         match send_supply(&kept.supply, &worker.channel) {
             Ok(()) => self.offered = Some(kept),
-            Err(error) => self.disown(&format!("takes no new configuration: {error}")),
+            Err(error) => {
+                admin_socket::forget(&kept.supply, Some(&self.good.supply));
+                self.disown(&format!("takes no new configuration: {error}"));
+            }
         }
+    }
+
+    /// Forgets what was offered and is not served; whether there was something.
+    fn withdraw(&mut self) -> bool {
+        let offered = self.offered.take();
+        if let Some(offered) = &offered {
+            admin_socket::forget(&offered.supply, Some(&self.good.supply));
+        }
+        offered.is_some()
     }
 
     fn send(&mut self, message: &ToWorker) {
@@ -335,7 +346,7 @@ impl Keeper {
         }
         let next = if self.ready { "; another is started on the same sockets" } else { "" };
         log::error!("keeper: worker {} {how}{next}", worker.child.id());
-        if self.offered.take().is_some() {
+        if self.withdraw() {
             log::error!("keeper: it was about to take a new configuration; the one before stays in force");
             systemd::tell(Tell::Ready);
         }
@@ -345,7 +356,7 @@ impl Keeper {
     /// The first time the worker drains, the second time it cuts. New connections are refused from here on.
     fn stop(&mut self) {
         self.good.supply.listeners.clear();
-        self.offered = None;
+        let _ = self.withdraw();
         let now = Instant::now();
         if self.kill_at.is_none() {
             systemd::tell(Tell::Stopping);
