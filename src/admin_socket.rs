@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::Mode;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use crate::supply::{AdminTcp, AdminUnix};
+use crate::supply::{AdminTcp, AdminUnix, Supply};
 use crate::users;
 
 /// Admin connections that may wait to be accepted.
@@ -82,11 +82,21 @@ fn make_room(path: &Path) -> io::Result<()> {
 }
 
 /// Removes the socket file, if it is there.
-pub(crate) fn remove(path: &Path) {
+fn remove(path: &Path) {
     if let Err(error) = fs::remove_file(path)
         && error.kind() != io::ErrorKind::NotFound
     {
         log::warn!("the admin socket {} stays behind: {error}", path.display());
+    }
+}
+
+/// Removes the socket file of a supply that nobody serves any more, unless `other` has the same.
+pub(crate) fn forget(gone: &Supply, other: Option<&Supply>) {
+    let path = |supply: &Supply| supply.unix.as_ref().map(|unix| unix.path.clone());
+    if let Some(gone) = path(gone)
+        && other.and_then(path).as_ref() != Some(&gone)
+    {
+        remove(&gone);
     }
 }
 
@@ -115,6 +125,20 @@ mod tests {
         listen_unix(&path).unwrap();
         remove(&path);
         remove(&path);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_socket_file_goes_with_the_last_supply_that_has_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("admin.sock");
+        let unix = || AdminUnix { path: path.clone(), socket: tempfile::tempfile().unwrap().into() };
+        let supply = |unix| Supply { unix, ..Supply::empty("a.toml") };
+        fs::write(&path, "").unwrap();
+        forget(&supply(Some(unix())), Some(&supply(Some(unix()))));
+        forget(&supply(None), Some(&supply(Some(unix()))));
+        assert!(path.exists());
+        forget(&supply(Some(unix())), Some(&supply(None)));
         assert!(!path.exists());
     }
 

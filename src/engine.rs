@@ -30,8 +30,9 @@ pub(crate) struct Taken {
 impl Engine {
     /// Starts the planes. Requests that need the whole program go to `commands`. The error is a sentence.
     pub(crate) fn start(supply: Supply, commands: mpsc::Sender<Command>) -> Result<(Self, Taken), String> {
-        let config = load(&supply)?;
+        let (config, ceiling) = load(&supply)?;
         let world = World::first(Arc::new(config), supply.workers, seed()?, Instant::now());
+        world.totals.set_ceiling(ceiling, &world.config);
         let taken = Taken { generation: world.generation };
         let current = Arc::new(Current::from_pointee(world));
         let plane = Plane::start(supply.workers, Arc::clone(&current))
@@ -47,16 +48,21 @@ impl Engine {
 
     /// Serves another configuration from here on, in one step. An error, a sentence, leaves everything as it was.
     pub(crate) fn take(&self, supply: Supply) -> Result<Taken, String> {
-        let config = load(&supply)?;
-        let next = self.current.load().next(Arc::new(config), Instant::now());
+        let (config, ceiling) = load(&supply)?;
+        let current = self.current.load();
+        current.totals.set_ceiling(ceiling, &config);
+        let next = current.next(Arc::new(config), Instant::now());
         let taken = Taken { generation: next.generation };
-        let (serving, _) = split(supply, &next.config);
+        let (serving, admin) = split(supply, &next.config);
         let before = self.current.swap(Arc::new(next));
         if let Err(sentence) = self.serve(serving) {
             // Limits followed the new generation: another one after the former configuration brings them back.
             let back = before.next(Arc::clone(&before.config), Instant::now());
             self.current.store(Arc::new(back));
             return Err(sentence);
+        }
+        if let Err(error) = self.control.set_admin(admin) {
+            log::error!("the admin API cannot be reached where the new configuration says: {error}");
         }
         self.control.world_changed();
         Ok(taken)
@@ -69,6 +75,11 @@ impl Engine {
         program_log::point_to(serving.program, self.current.load().config.log.level);
         self.control.set_listeners(serving.addresses);
         Ok(())
+    }
+
+    /// Counts a reload that came to nothing.
+    pub(crate) fn reload_failed(&self) {
+        self.current.load().totals.reloads_failed.add_shared(1);
     }
 
     /// The configuration in force.
@@ -112,16 +123,14 @@ struct Serving {
     program: Sink,
 }
 
-/// The configuration that the supply's text says, with the connection limit that fits this process.
-fn load(supply: &Supply) -> Result<Config, String> {
+/// The configuration that the supply's text says, and the connections that this process can hold under it.
+fn load(supply: &Supply) -> Result<(Config, u32), String> {
     let options = Options { zone: supply.zone.clone() };
     let loaded = transom_config::load(&supply.path, &supply.files, &options);
-    let mut config = loaded.config.ok_or_else(|| loaded.report.render(false))?;
+    let config = loaded.config.ok_or_else(|| loaded.report.render(false))?;
     let standing = limits::standing(&config, supply.workers);
-    let fit =
-        limits::connections(&config, standing, limits::files().soft).map_err(|short| short.to_string())?;
-    config.limits.connections.get_or_insert(fit);
-    Ok(config)
+    let room = limits::room(&config, standing, limits::files().soft).map_err(|short| short.to_string())?;
+    Ok((config, room.fit))
 }
 
 fn split(supply: Supply, config: &Config) -> (Serving, Vec<AdminSocket>) {

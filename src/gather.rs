@@ -7,16 +7,16 @@ use std::fs::OpenOptions;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use transom_config::{Config, Listener, LogSink, Options, Report};
 
-use crate::files::Disk;
-use crate::supply::{AdminTcp, AdminUnix, Listening, Supply};
+use crate::files::{Disk, Remembered};
+use crate::supply::{AdminTcp, AdminUnix, Listening, Note, Supply};
 use crate::users::{Identity, identity};
-use crate::{admin_socket, limits, named, terminal};
+use crate::{admin_socket, limits, named, terminal, users};
 
 /// What `transom run` was asked.
 #[derive(Debug, Clone)]
@@ -37,8 +37,6 @@ pub(crate) struct Gathered {
     pub(crate) config: Config,
     /// Who serves it.
     pub(crate) identity: Identity,
-    /// Things worth saying: warnings of the file, limits that were derived.
-    pub(crate) notes: Vec<String>,
 }
 
 /// Why there is no supply.
@@ -85,18 +83,18 @@ pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathe
     let options = Options { zone: request.zone.clone() };
     let loaded = transom_config::load(&request.path, &disk, &options);
     let Some(config) = loaded.config else { return Err(Refusal::Config(Box::new(loaded.report))) };
-    let unusable = named::look_into(&config, &disk);
+    let unusable = named::look_into(&config);
     if !unusable.is_empty() {
         return Err(Refusal::Machine(unusable.join("\n")));
     }
     let mut notes = Vec::new();
     if loaded.report.warnings() > 0 {
-        notes.push(loaded.report.render(false));
+        notes.push(Note::Warning(loaded.report.render(false)));
     }
     let asked = workers(request, &config);
     let workers = before.map_or(asked, |before| before.workers);
     if workers != asked {
-        notes.push(format!("{workers} workers stay; {asked} take effect at the next start"));
+        notes.push(Note::Warning(format!("{workers} workers stay; {asked} take effect at the next start")));
     }
     let derived = fit(&config, workers)?;
     if before.is_none() {
@@ -109,29 +107,54 @@ pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathe
     let tcp = admin_tcp(&config, before, &mut notes)?;
     // Last: it leaves a file behind.
     let unix = admin_unix(&config, before, &mut notes)?;
+    let files = disk.into_remembered();
+    notes.extend(exposed(&files));
     let supply = Supply {
         path: request.path.clone(),
         zone: request.zone.clone(),
         workers,
-        files: disk.into_remembered(),
+        files,
         listeners,
         unix,
         tcp,
         access,
         program,
+        notes,
     };
-    Ok(Gathered { supply, config, identity, notes })
+    Ok(Gathered { supply, config, identity })
 }
 
 /// Raises the limit of descriptors and compares it with what the file asks for. Returns what is worth saying.
-fn fit(config: &Config, workers: usize) -> Result<Option<String>, Refusal> {
+fn fit(config: &Config, workers: usize) -> Result<Option<Note>, Refusal> {
     let standing = limits::standing(config, workers);
     let files = limits::raise(limits::needed(config, standing));
-    let connections = limits::connections(config, standing, files).map_err(|short| short.to_string())?;
+    let room = limits::room(config, standing, files).map_err(|short| short.to_string())?;
     let derived = config.limits.connections.is_none();
+    let connections = room.admitted;
     Ok(derived.then(|| {
-        format!("up to {connections} client connections: what {files} file descriptors allow ([limits] connections)")
+        Note::Remark(format!(
+            "up to {connections} client connections: what {files} file descriptors allow ([limits] connections)"
+        ))
     }))
+}
+
+/// Says which files somebody besides root may change: whoever does decides what root opens.
+fn exposed(files: &Remembered) -> Option<Note> {
+    let others = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        let (group, everybody) = (metadata.mode() & 0o020 != 0, metadata.mode() & 0o002 != 0);
+        Some(metadata.uid() != 0 || everybody || (group && metadata.gid() != 0))
+    };
+    let open = |path: &&Path| others(path).unwrap_or(false);
+    let open: Vec<String> = files
+        .files
+        .iter()
+        .map(|(path, _)| &**path)
+        .filter(open)
+        .map(|path| path.display().to_string())
+        .collect();
+    (users::is_root() && !open.is_empty())
+        .then(|| Note::Warning(format!("others than root may change what root reads: {}", open.join(", "))))
 }
 
 fn open_log(sink: &LogSink) -> Result<Option<OwnedFd>, String> {
@@ -233,21 +256,23 @@ fn refused(listener: &Listener, asked: SocketAddr, error: &io::Error) -> String 
 fn admin_unix(
     config: &Config,
     before: Option<&Supply>,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> Result<Option<AdminUnix>, String> {
     let path = config.admin.socket.clone().or_else(admin_socket::default_path);
-    if let Some(before) = before {
-        let kept = before.unix.as_ref();
-        if kept.map(|unix| &unix.path) != path.as_ref() {
-            notes.push("the admin socket stays where it is until the next start".into());
-        }
-        return kept.map(AdminUnix::shared).transpose().map_err(|error| error.to_string());
+    let kept = before.and_then(|before| before.unix.as_ref());
+    if let Some(kept) = kept.filter(|kept| Some(&kept.path) == path.as_ref()) {
+        return kept.shared().map(Some).map_err(|error| error.to_string());
     }
     let Some(path) = path else {
-        notes
-            .push("no admin socket: this user has no XDG_RUNTIME_DIR; `[admin] socket = …` names one".into());
+        let why = "no admin socket: this user has no XDG_RUNTIME_DIR; `[admin] socket = …` names one";
+        if before.is_none() || kept.is_some() {
+            notes.push(Note::Remark(why.into()));
+        }
         return Ok(None);
     };
+    if before.is_some() {
+        notes.push(Note::Remark(format!("the admin socket is now {}", path.display())));
+    }
     admin_socket::listen_unix(&path).map(Some).map_err(|error| {
         let path = path.display();
         format!("the admin socket {path} cannot be used: {error}\nhelp: `[admin] socket = …` names another")
@@ -257,18 +282,28 @@ fn admin_unix(
 fn admin_tcp(
     config: &Config,
     before: Option<&Supply>,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> Result<Option<AdminTcp>, String> {
-    if let Some(before) = before {
-        let kept = before.tcp.as_ref();
-        if kept.map(|tcp| tcp.asked) != config.admin.bind {
-            notes.push("the admin address stays as it is until the next start".into());
+    let kept = before.and_then(|before| before.tcp.as_ref());
+    let Some(asked) = config.admin.bind else {
+        if kept.is_some() {
+            notes.push(Note::Remark("the admin address is closed".into()));
         }
-        return kept.map(AdminTcp::shared).transpose().map_err(|error| error.to_string());
+        return Ok(None);
+    };
+    if let Some(kept) = kept.filter(|kept| kept.asked == asked) {
+        return kept.shared().map(Some).map_err(|error| error.to_string());
     }
-    let Some(asked) = config.admin.bind else { return Ok(None) };
-    let listening = admin_socket::listen_tcp(asked);
-    listening.map(Some).map_err(|error| format!("the admin address {asked} cannot be taken: {error}"))
+    let listening = admin_socket::listen_tcp(asked).map_err(|error| {
+        let own = kept.is_some_and(|kept| kept.address.port() == asked.port());
+        let help =
+            if own { "\nhelp: until a restart, take another port than the one in use now" } else { "" };
+        format!("the admin address {asked} cannot be taken: {error}{help}")
+    })?;
+    if before.is_some() {
+        notes.push(Note::Remark(format!("the admin address is now {}", listening.address)));
+    }
+    Ok(Some(listening))
 }
 
 #[cfg(test)]
@@ -302,6 +337,58 @@ mod tests {
         let any = "127.0.0.1:0".parse().unwrap();
         let mut next = |name| take(&mut free, name, any).map(|known| known.address.port());
         assert_eq!([next("b"), next("b"), next("b"), next("a")], [Some(4002), Some(4003), None, Some(4001)]);
+    }
+
+    /// What `gather` makes of this `[admin]`.
+    fn with_admin(directory: &Path, admin: &str, before: Option<&Supply>) -> Result<Supply, String> {
+        let path = directory.join("transom.toml");
+        let user = if users::is_root() { "[process]\nuser = \"nobody\"\n" } else { "" };
+        let text = format!(
+            "{user}[admin]\n{admin}\n[listener.l]\nbind = [\"127.0.0.1:0\"]\nmode = \"tcp\"\npool = \"p\"\n\
+             [pool.p]\nservers = [{{ name = \"a\", address = \"127.0.0.1:9\" }}]\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        let request = Request { path, zone: None, workers: Some(1) };
+        gather(&request, before).map(|gathered| gathered.supply).map_err(|refusal| refusal.text())
+    }
+
+    #[test]
+    fn an_admin_socket_or_address_that_changed_is_taken_at_a_reload() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, two) = (directory.path().join("one.sock"), directory.path().join("two.sock"));
+        let first =
+            with_admin(directory.path(), &format!("socket = {one:?}\nbind = \"127.0.0.1:0\""), None).unwrap();
+        let address = first.tcp.as_ref().unwrap().address;
+
+        let same = format!("socket = {one:?}\nbind = \"127.0.0.1:0\"");
+        let second = with_admin(directory.path(), &same, Some(&first)).unwrap();
+        assert_eq!(second.tcp.as_ref().unwrap().address, address, "an unchanged one is kept");
+        assert_eq!(second.unix.as_ref().unwrap().path, one);
+        let said = |supply: &Supply| supply.notes.iter().any(|note| note.text().contains("admin"));
+        assert!(!said(&second));
+
+        let moved = format!("socket = {two:?}\nbind = \"127.0.0.2:0\"");
+        let third = with_admin(directory.path(), &moved, Some(&second)).unwrap();
+        assert_eq!(third.tcp.as_ref().unwrap().address.ip().to_string(), "127.0.0.2");
+        assert_eq!(third.unix.as_ref().unwrap().path, two);
+        assert!(
+            said(&third) && one.exists() && two.exists(),
+            "the old one stays until the new one is served"
+        );
+
+        let fourth = with_admin(directory.path(), &format!("socket = {two:?}"), Some(&third)).unwrap();
+        assert!(fourth.tcp.is_none() && said(&fourth));
+    }
+
+    #[test]
+    fn an_admin_address_that_overlaps_its_former_self_is_refused_with_a_remedy() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = format!("socket = {:?}\n", directory.path().join("admin.sock"));
+        let first = with_admin(directory.path(), &format!("{socket}bind = \"127.0.0.1:0\""), None).unwrap();
+        let port = first.tcp.as_ref().unwrap().address.port();
+        let wider = format!("{socket}bind = \"127.0.0.1:{port}\"");
+        let refused = with_admin(directory.path(), &wider, Some(&first)).unwrap_err();
+        assert!(refused.contains("another port"), "{refused}");
     }
 
     #[test]

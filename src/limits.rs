@@ -75,9 +75,17 @@ impl fmt::Display for TooMany {
     }
 }
 
-/// Client connections the process admits: what is asked for, or as many as fit in `files` descriptors beside the
-/// `standing` ones.
-pub(crate) fn connections(config: &Config, standing: u64, files: u64) -> Result<u32, TooMany> {
+/// Client connections the process can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// As many as fit.
+    pub(crate) fit: u32,
+    /// As many as it admits: those asked for, else those that fit.
+    pub(crate) admitted: u32,
+}
+
+/// What is asked for, compared with what fits in `files` descriptors beside the `standing` ones.
+pub(crate) fn room(config: &Config, standing: u64, files: u64) -> Result<Room, TooMany> {
     fit(asked(config), standing, files)
 }
 
@@ -88,13 +96,14 @@ pub(crate) fn needed(config: &Config, standing: u64) -> Option<u64> {
     (least > 0).then_some(standing + descriptors(least))
 }
 
-fn fit(asked: Asked, standing: u64, files: u64) -> Result<u32, TooMany> {
+fn fit(asked: Asked, standing: u64, files: u64) -> Result<Room, TooMany> {
     let fit = connections_in(files.saturating_sub(standing));
     let least = asked.total.unwrap_or(asked.most.max(1));
     if least > fit {
         return Err(TooMany { connections: least, needed: standing + descriptors(least), files, fit });
     }
-    Ok(u32::try_from(asked.total.unwrap_or(fit)).unwrap_or(u32::MAX))
+    let number = |connections: u64| u32::try_from(connections).unwrap_or(u32::MAX);
+    Ok(Room { fit: number(fit), admitted: number(asked.total.unwrap_or(fit)) })
 }
 
 /// Descriptors the process may have: soft and hard limit. `u64::MAX` stands for no limit.
@@ -158,15 +167,16 @@ mod tests {
             (ask(None, 300), 200, 1000, Ok(320)),
         ];
         for (asked, standing, files, expected) in cases {
-            let found = fit(asked, standing, files).map_err(|short| short.needed);
+            let found = fit(asked, standing, files).map(|room| room.admitted).map_err(|short| short.needed);
             assert_eq!(found, expected, "{asked:?} {standing} {files}");
         }
     }
 
     #[test]
     fn without_a_limit_as_many_as_fit() {
-        assert_eq!(fit(ask(None, 0), 200, 1024), Ok(329));
-        assert_eq!(fit(ask(None, 0), 200, u64::MAX), Ok(u32::MAX));
+        assert_eq!(fit(ask(None, 0), 200, 1024), Ok(Room { fit: 329, admitted: 329 }));
+        assert_eq!(fit(ask(Some(7), 0), 200, 1024), Ok(Room { fit: 329, admitted: 7 }));
+        assert_eq!(fit(ask(None, 0), 200, u64::MAX), Ok(Room { fit: u32::MAX, admitted: u32::MAX }));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::engine::{Engine, Taken};
 use crate::gather::{Gathered, Refusal, Request, gather};
 use crate::keeper::message::{ToKeeper, ToWorker};
 use crate::signals::{Signal, Signals};
-use crate::supply::{Supply, changes};
+use crate::supply::{Note, Supply, changes};
 use crate::systemd::{self, Tell};
 use crate::{admin_socket, exit, panic, terminal};
 
@@ -68,17 +68,17 @@ pub(crate) fn alone(request: Request) -> ExitCode {
 fn start_alone(request: Request, events: &Sender<Event>) -> Result<(Engine, Request, Supply), Refusal> {
     let signals = Signals::catch().map_err(|error| format!("signals cannot be caught: {error}"))?;
     panic::install();
-    let Gathered { supply, notes, .. } = gather(&request, None)?;
+    let Gathered { supply, .. } = gather(&request, None)?;
     let shared = supply.shared().map_err(|error| error.to_string())?;
     let engine = match Engine::start(shared, commands(events)) {
         Ok((engine, _)) => engine,
         Err(sentence) => {
-            forget_socket(&supply);
+            admin_socket::forget(&supply, None);
             return Err(sentence.into());
         }
     };
     watch_signals(signals, events.clone());
-    say(&notes);
+    supply.notes.iter().for_each(Note::log);
     terminal::err(&format!("ready listeners={}", supply.addresses().join(",")));
     systemd::tell(Tell::Ready);
     Ok((engine, request, supply))
@@ -109,19 +109,6 @@ pub(crate) fn watch_signals(mut signals: Signals, events: Sender<Event>) {
             }
         }
     });
-}
-
-/// Logs what is worth saying about a supply.
-pub(crate) fn say(notes: &[String]) {
-    for note in notes {
-        log::info!("{note}");
-    }
-}
-
-fn forget_socket(supply: &Supply) {
-    if let Some(unix) = &supply.unix {
-        admin_socket::remove(&unix.path);
-    }
 }
 
 /// A stop under way.
@@ -167,7 +154,7 @@ impl Serve {
         }
         self.engine.stop();
         if let Supplier::Own { before, .. } = &self.supplier {
-            forget_socket(before);
+            admin_socket::forget(before, None);
             log::info!("stopped");
         }
         ExitCode::SUCCESS
@@ -220,17 +207,21 @@ impl Serve {
         }
         systemd::tell(Tell::Reloading);
         let taken = gather(request, Some(before)).map_err(|refusal| refusal.text()).and_then(|gathered| {
-            let shared = gathered.supply.shared().map_err(|error| error.to_string())?;
-            let taken = self.engine.take(shared)?;
-            say(&gathered.notes);
-            **before = gathered.supply;
-            Ok((taken, gathered.notes, before.addresses()))
+            let next = gathered.supply;
+            let shared = next.shared().map_err(|error| error.to_string());
+            let taken = shared
+                .and_then(|shared| self.engine.take(shared))
+                .inspect_err(|_| admin_socket::forget(&next, Some(before)))?;
+            let former = std::mem::replace(&mut **before, next);
+            admin_socket::forget(&former, Some(before));
+            before.notes.iter().for_each(Note::log);
+            Ok((taken, before.notes.clone(), before.addresses()))
         });
         let outcome = match taken {
             Ok((taken, notes, addresses)) => {
                 let changes = self.note_addresses(addresses);
                 log::info!("reloaded, generation {}: {changes}", taken.generation);
-                self.taken(taken, notes, changes)
+                self.taken(taken, &notes, changes)
             }
             Err(report) => {
                 log::error!("reload refused, the configuration before stays in force:\n{report}");
@@ -243,11 +234,11 @@ impl Serve {
 
     /// Takes what the keeper sent and tells it how that went.
     fn take_keepers(&mut self, supply: Supply) {
-        let addresses = supply.addresses();
+        let (addresses, notes) = (supply.addresses(), supply.notes.clone());
         let (outcome, said) = match self.engine.take(supply) {
             Ok(taken) => {
                 let changes = self.note_addresses(addresses);
-                (self.taken(taken, Vec::new(), changes), ToKeeper::Taken { generation: taken.generation })
+                (self.taken(taken, &notes, changes), ToKeeper::Taken { generation: taken.generation })
             }
             Err(report) => (self.refused(report.clone()), ToKeeper::NotTaken { report }),
         };
@@ -265,13 +256,14 @@ impl Serve {
         changes(&before, &self.addresses)
     }
 
-    fn taken(&mut self, taken: Taken, mut notes: Vec<String>, changes: String) -> ReloadOutcome {
+    fn taken(&mut self, taken: Taken, notes: &[Note], changes: String) -> ReloadOutcome {
         self.generation = taken.generation;
-        notes.push(changes);
-        ReloadOutcome { applied: true, generation: taken.generation, report: notes.join("\n") }
+        let sentences: Vec<&str> = notes.iter().map(Note::text).chain([&*changes]).collect();
+        ReloadOutcome { applied: true, generation: taken.generation, report: sentences.join("\n") }
     }
 
     fn refused(&self, report: String) -> ReloadOutcome {
+        self.engine.reload_failed();
         ReloadOutcome { applied: false, generation: self.generation, report }
     }
 

@@ -34,6 +34,34 @@ pub(crate) struct Supply {
     pub(crate) access: Option<OwnedFd>,
     /// The program log, opened; `None` is off.
     pub(crate) program: Option<OwnedFd>,
+    /// What is worth saying about it.
+    pub(crate) notes: Vec<Note>,
+}
+
+/// Something worth saying.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Note {
+    /// Somebody should do something about it.
+    Warning(String),
+    /// Good to know.
+    Remark(String),
+}
+
+impl Note {
+    /// The sentence.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Warning(text) | Self::Remark(text) => text,
+        }
+    }
+
+    /// Puts it into the program log.
+    pub(crate) fn log(&self) {
+        match self {
+            Self::Warning(text) => log::warn!("{text}"),
+            Self::Remark(text) => log::info!("{text}"),
+        }
+    }
 }
 
 /// The sockets of one address of a listener.
@@ -108,6 +136,7 @@ pub(crate) struct Header {
     tcp: Option<(SocketAddr, SocketAddr)>,
     access: bool,
     program: bool,
+    notes: Vec<Note>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -135,6 +164,7 @@ impl Supply {
             tcp: self.tcp.as_ref().map(AdminTcp::shared).transpose()?,
             access: self.access.as_ref().map(OwnedFd::try_clone).transpose()?,
             program: self.program.as_ref().map(OwnedFd::try_clone).transpose()?,
+            notes: self.notes.clone(),
         })
     }
 
@@ -151,6 +181,7 @@ impl Supply {
             tcp: self.tcp.as_ref().map(|tcp| (tcp.asked, tcp.address)),
             access: self.access.is_some(),
             program: self.program.is_some(),
+            notes: self.notes.clone(),
         };
         let contents = self.files.files.iter().flat_map(|(_, contents)| contents).copied().collect();
         let sockets = self.listeners.iter().flat_map(|listening| &listening.sockets);
@@ -183,9 +214,9 @@ impl Supply {
         let access = if header.access { Some(descriptors.next()?) } else { None };
         let program = if header.program { Some(descriptors.next()?) } else { None };
         let files = files(header.files, header.patterns, contents)?;
-        let (path, zone, workers) = (header.path, header.zone, header.workers);
+        let (path, zone, workers, notes) = (header.path, header.zone, header.workers, header.notes);
         let whole = descriptors.next().is_none();
-        whole.then_some(Self { path, zone, workers, files, listeners, unix, tcp, access, program })
+        whole.then_some(Self { path, zone, workers, files, listeners, unix, tcp, access, program, notes })
     }
 
     /// `NAME=ADDRESS:PORT` of each address, in the order of the file.
@@ -235,6 +266,24 @@ impl ListenerHeader {
 mod tests {
     use super::*;
 
+    impl Supply {
+        /// A supply of nothing, for tests.
+        pub(crate) fn empty(path: &str) -> Self {
+            Self {
+                path: path.into(),
+                zone: None,
+                workers: 1,
+                files: Remembered::default(),
+                listeners: Vec::new(),
+                unix: None,
+                tcp: None,
+                access: None,
+                program: None,
+                notes: Vec::new(),
+            }
+        }
+    }
+
     fn descriptor() -> OwnedFd {
         tempfile::tempfile().unwrap().into()
     }
@@ -259,6 +308,7 @@ mod tests {
             tcp: Some(AdminTcp { asked: address, address, socket: descriptor() }),
             access: None,
             program: Some(descriptor()),
+            notes: vec![Note::Warning("mind the gap".into())],
         }
     }
 
@@ -278,6 +328,7 @@ mod tests {
         assert_eq!(got.files, sent.files);
         assert_eq!(got.addresses(), ["https=127.0.0.1:4433"]);
         assert_eq!((got.path, got.zone, got.workers), (sent.path, sent.zone, sent.workers));
+        assert_eq!(got.notes, sent.notes);
         assert_eq!(got.listeners[0].sockets.len(), 2);
         assert_eq!((got.access.is_some(), got.program.is_some()), (false, true));
         assert_eq!((got.unix.is_some(), got.tcp.is_some()), (true, true));

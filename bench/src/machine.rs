@@ -18,6 +18,8 @@ pub(crate) struct Facts {
     versions: Vec<String>,
     /// How it was measured.
     how: String,
+    /// Processes that wanted a CPU in the minute before: more than a few tenths, and figures are noise.
+    load: String,
 }
 
 impl Facts {
@@ -33,6 +35,7 @@ impl Facts {
             kernel: kernel.trim().to_owned(),
             versions,
             how,
+            load: load(&fs::read_to_string("/proc/loadavg").unwrap_or_default()),
         }
     }
 
@@ -41,7 +44,7 @@ impl Facts {
         let mut text = format!("# {}, commit {}\n\n", self.day, self.commit);
         let _infallible =
             write!(text, "- {}; Linux {}\n- {}\n", self.cpu, self.kernel, self.versions.join("; "));
-        let _infallible = writeln!(text, "- {}\n", self.how);
+        let _infallible = writeln!(text, "- {}\n- load average before it began: {}\n", self.how, self.load);
         text
     }
 }
@@ -52,6 +55,11 @@ fn cpu_name(cpuinfo: &str) -> String {
     let name =
         models.first().and_then(|line| line.split_once(':')).map_or("unknown CPU", |(_, name)| name.trim());
     format!("{} × {name}", models.len().max(1))
+}
+
+/// The average over the last minute.
+fn load(loadavg: &str) -> String {
+    loadavg.split_whitespace().next().unwrap_or("unknown").to_owned()
 }
 
 fn commit() -> String {
@@ -85,9 +93,10 @@ mod tests {
             kernel: "6.1.0".into(),
             versions: vec!["haproxy 2.6.12".into(), "nginx/1.22.1".into()],
             how: "5 repetitions of 4 s".into(),
+            load: load("0.08 0.03 0.01 1/97 4711\n"),
         };
         let expected = "# 2026-11-20, commit 413b1f7\n\n- 2 × Fast CPU; Linux 6.1.0\n- haproxy 2.6.12; \
-                        nginx/1.22.1\n- 5 repetitions of 4 s\n\n";
+                        nginx/1.22.1\n- 5 repetitions of 4 s\n- load average before it began: 0.08\n\n";
         assert_eq!(facts.render(), expected);
     }
 }

@@ -12,6 +12,9 @@ const SETTINGS: &[&str] = &[
     "net.core.somaxconn=4096",
 ];
 
+/// Kernel settings that not every kernel has. Debian's congestion control: BBR would pace what goes over loopback.
+const SETTINGS_WHERE_KNOWN: &[&str] = &["net.ipv4.tcp_congestion_control=cubic"];
+
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// A namespace; deleted when this is dropped.
@@ -32,6 +35,9 @@ impl Namespace {
         namespace.run(&["ip", "link", "set", "lo", "up"])?;
         for setting in SETTINGS {
             namespace.run(&["sysctl", "-q", "-w", setting])?;
+        }
+        for setting in SETTINGS_WHERE_KNOWN {
+            let _not_known_here = namespace.run(&["sysctl", "-q", "-w", setting]);
         }
         Ok(namespace)
     }

@@ -162,17 +162,18 @@ pub(crate) const ROWS: &[Row] = &[
 ];
 
 /// Open files a process may need beside its connections.
-const FILES_BESIDE: usize = 500;
+const FILES_BESIDE: usize = 800;
 
 impl Work {
-    /// Connections at a time; idle ones as far as `files` open files of a process let, two for each.
+    /// Connections at a time; idle ones as far as `files` open files of a process let: two for each, and two for the
+    /// pipe that Transom provides for one in four.
     pub(crate) fn connections(self, files: usize) -> usize {
         match self {
             Self::Short { connections, .. }
             | Self::KeepAlive { connections }
             | Self::Down { connections }
             | Self::Up { connections } => connections,
-            Self::Idle { connections } => connections.min(files.saturating_sub(FILES_BESIDE) / 2),
+            Self::Idle { connections } => connections.min(files.saturating_sub(FILES_BESIDE) / 5 * 2),
         }
     }
 
@@ -223,6 +224,14 @@ impl Unit {
         }
     }
 
+    /// An amount of work in this unit.
+    pub(crate) fn show_amount(self, amount: f64) -> String {
+        match self {
+            Self::Exchange | Self::Connection => format!("{amount:.0}"),
+            Self::Gibibyte => format!("{amount:.1} GiB"),
+        }
+    }
+
     /// A figure in this unit, with as many digits as mean something.
     pub(crate) fn show(self, figure: f64) -> String {
         match self {
@@ -262,7 +271,7 @@ mod tests {
     #[test]
     fn idle_connections_fit_the_open_files() {
         let work = Work::Idle { connections: 10_000 };
-        assert_eq!(work.connections(20_000), 9_750);
+        assert_eq!(work.connections(20_000), 7_680);
         assert_eq!(work.connections(1 << 20), 10_000);
         assert_eq!(Work::KeepAlive { connections: 64 }.connections(1024), 64);
     }

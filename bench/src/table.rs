@@ -113,7 +113,7 @@ fn figures(lines: &[Line]) -> String {
          |---|---|---|--:|--:|--:|--:|--:|---|\n",
     );
     for line in lines {
-        let ratio = |peer| line.ratio(peer).map_or("–".into(), |ratio| format!("{ratio:.2}"));
+        let ratio = |peer| line.ratio(peer).map_or("–".into(), |ratio| format!("{ratio:.3}"));
         let gate = match (line.row.gate, line.verdict()) {
             (None, _) => "none".into(),
             (Some(gate), Verdict::None) => format!("≤ {gate}"),
@@ -192,11 +192,12 @@ fn samples(lines: &[Line]) -> String {
             let done = entry.samples.iter().fold(0.0, |sum, sample| sum + sample.units);
             let _infallible = writeln!(
                 text,
-                "| {} | {} | {} | {} | {done:.0} | {} |",
+                "| {} | {} | {} | {} | {} | {} |",
                 line.row.name,
                 on_off(line.log),
                 entry.peer,
                 figures.join(" "),
+                unit.show_amount(done),
                 if entry.failure.is_some() { "failed" } else { "0" },
             );
         }
@@ -248,7 +249,7 @@ mod tests {
         let expected = "\
 | row | log | unit | haproxy | nginx | transom | ÷ haproxy | ÷ nginx | gate |
 |---|---|---|--:|--:|--:|--:|--:|---|
-| tcp-short | on | µs CPU | 20.00 | 16.00 | 9.00 | 0.45 | 0.56 | ≤ 0.95 held |
+| tcp-short | on | µs CPU | 20.00 | 16.00 | 9.00 | 0.450 | 0.562 | ≤ 0.95 held |
 | tcp-short | on | µs CPU | 20.00 | 16.00 | failed | – | – | ≤ 0.95 |
 
 - **failed**: tcp-short, log on, transom: 1 errors beside 7 exchanges

@@ -37,7 +37,7 @@ impl Check {
         let options = Options { zone: self.zone.clone() };
         let disk = Disk::default();
         let loaded = transom_config::load(&self.config, &disk, &options);
-        let summary = loaded.config.as_ref().map(|config| Summary::of(config, &disk, &self.request()));
+        let summary = loaded.config.as_ref().map(|config| Summary::of(config, &self.request()));
         if self.json {
             terminal::out(&format!("{:#}", self.as_json(&loaded, summary.as_ref())));
         } else {
@@ -113,7 +113,7 @@ struct Summary {
     /// Descriptors the process may have.
     files: u64,
     /// Connections that fit, or why those asked for do not.
-    room: Result<u32, limits::TooMany>,
+    room: Result<limits::Room, limits::TooMany>,
     /// The limit of connections is ours, not the file's.
     derived: bool,
     user: Result<String, String>,
@@ -137,7 +137,7 @@ struct Memory {
 }
 
 impl Summary {
-    fn of(config: &Config, disk: &Disk, request: &Request) -> Self {
+    fn of(config: &Config, request: &Request) -> Self {
         let workers = workers(request, config);
         let standing = limits::standing(config, workers);
         // What the process may raise its limit to; only `run` does.
@@ -154,9 +154,9 @@ impl Summary {
             tables: tables.collect(),
             workers,
             files,
-            room: limits::connections(config, standing, files),
+            room: limits::room(config, standing, files),
             derived: config.limits.connections.is_none(),
-            named: named::look_into(config, disk),
+            named: named::look_into(config),
             user: users::identity(config.process.user.as_deref()).map(|identity| identity.name),
         }
     }
@@ -184,9 +184,9 @@ impl Summary {
                 writeln!(text, "stick table   {name}: {entries} entries, {} when full", mebibytes(*bytes));
         }
         let _ = writeln!(text, "workers       {}", self.workers);
-        if let Ok(connections) = self.room {
+        if let Ok(limits::Room { admitted, .. }) = self.room {
             let why = if self.derived { "as many as the descriptors allow" } else { "as written" };
-            let _ = writeln!(text, "connections   up to {connections} ({why})");
+            let _ = writeln!(text, "connections   up to {admitted} ({why})");
         }
         let _ = writeln!(text, "descriptors   {}", self.files);
         if let Ok(user) = &self.user {
@@ -211,7 +211,7 @@ impl Summary {
             "servers": self.servers,
             "stick_tables": tables.collect::<Vec<_>>(),
             "workers": self.workers,
-            "connections": self.room.as_ref().ok(),
+            "connections": self.room.as_ref().ok().map(|room| room.admitted),
             "obstacles": self.obstacles(),
             "descriptors": self.files,
             "user": self.user.as_ref().ok(),

@@ -238,9 +238,14 @@ fn encoded(segment: &str) -> String {
 fn status(client: &Client) -> Result<Value, Failed> {
     let ready = client.get("/ready")?;
     let mut value = json!({ "ready": ready.is_success(), "readiness": ready.text().trim_end() });
-    for (path, key) in
-        [("listeners", "listeners"), ("pools", "pools"), ("servers", "servers"), ("faults", "faults")]
-    {
+    let lists = [
+        ("listeners", "listeners"),
+        ("pools", "pools"),
+        ("servers", "servers"),
+        ("stick-tables", "stick_tables"),
+        ("faults", "faults"),
+    ];
+    for (path, key) in lists {
         let mut list = client.get(&format!("/api/v1/{path}"))?.json()?;
         value[key] = list[key].take();
         if let Some(generation) = list.get("generation") {
@@ -296,26 +301,15 @@ fn entries(client: &Client, table: &str, key: Option<IpAddr>) -> Result<Value, F
     }
 }
 
+/// Forgets the entry of `key`, or all.
 fn clear(client: &Client, table: &str, key: Option<IpAddr>) -> Result<Value, Failed> {
-    let forget = |key: &str| {
-        let path = format!("/api/v1/stick-tables/{}/{}", encoded(table), encoded(key));
-        client.delete(&path).and_then(|reply| reply.json())
-    };
+    let path = format!("/api/v1/stick-tables/{}", encoded(table));
     if let Some(key) = key {
-        forget(&key.to_string())?;
+        client.delete(&format!("{path}/{}", encoded(&key.to_string())))?.json()?;
         return Ok(json!({ "table": table, "cleared": 1 }));
     }
-    let all = entries(client, table, None)?;
-    let mut cleared = 0_u64;
-    for entry in all["entries"].as_array().into_iter().flatten() {
-        match forget(entry["key"].as_str().unwrap_or_default()) {
-            Ok(_) => cleared += 1,
-            // Forgotten meanwhile.
-            Err(ClientError::Refused { status: 404, .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(json!({ "table": table, "cleared": cleared }))
+    let reply = client.delete(&path)?.json()?;
+    Ok(json!({ "table": table, "cleared": reply["deleted"] }))
 }
 
 /// A refusal shows the whole report: that is what somebody must read now.

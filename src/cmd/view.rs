@@ -11,13 +11,43 @@ pub(super) type View = fn(&Value) -> String;
 pub(super) fn status(value: &Value) -> String {
     let mut parts =
         vec![format!("{} (generation {})", text(&value["readiness"]), text(&value["generation"]))];
-    parts.push(listeners(value));
-    parts.push(pools(value));
-    parts.push(servers(value));
+    let troubles = troubles(value);
+    if !troubles.is_empty() {
+        parts.push(troubles.join("\n"));
+    }
+    parts.extend([listeners(value), pools(value), servers(value)]);
+    if items(value, "stick_tables").next().is_some() {
+        parts.push(stick_tables(value));
+    }
     if value["faults"].as_array().is_some_and(|faults| !faults.is_empty()) {
         parts.push(faults(value));
     }
     parts.join("\n\n")
+}
+
+/// What somebody should look at, a sentence each. Pools without a usable server are in the readiness already.
+fn troubles(value: &Value) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for one in items(value, "listeners") {
+        let (now, limit) = (one["connections"].as_u64(), one["connections_max"].as_u64());
+        if limit.is_some_and(|limit| now >= Some(limit)) {
+            sentences.push(format!("listener {} is at its limit of connections", text(&one["name"])));
+        }
+    }
+    for one in items(value, "servers") {
+        let name = format!("server {}/{}", text(&one["pool"]), text(&one["name"]));
+        if one["condition"] == "down" {
+            let why = probe(&one["probe"]);
+            let why = if why.is_empty() { why } else { format!(": {why}") };
+            sentences.push(format!("{name} has been down for {}{why}", age(&one["since_seconds"])));
+        }
+        match one["admin"].as_str() {
+            Some("drain") => sentences.push(format!("{name} is being drained")),
+            Some("maint") => sentences.push(format!("{name} is in maintenance")),
+            _ => {}
+        }
+    }
+    sentences
 }
 
 /// `GET /api/v1/listeners`
@@ -42,7 +72,8 @@ pub(super) fn listeners(value: &Value) -> String {
 
 /// `GET /api/v1/pools`
 pub(super) fn pools(value: &Value) -> String {
-    let mut table = Table::new(&["pool", "balance", "usable", "up", "of", "now", "queue", "chosen", "stuck"]);
+    let mut table =
+        Table::new(&["pool", "balance", "usable", "up", "of", "now", "waiting", "chosen", "stuck"]);
     for one in items(value, "pools") {
         let servers = one["servers"].as_array().map_or(0, Vec::len);
         table.row(vec![
@@ -112,6 +143,22 @@ fn probe(probe: &Value) -> String {
     let detail = text(&probe["detail"]);
     let fault = text(&probe["fault"]);
     if detail.is_empty() { fault } else { format!("{fault}: {detail}") }
+}
+
+/// `GET /api/v1/stick-tables`
+fn stick_tables(value: &Value) -> String {
+    let mut table = Table::new(&["stick table", "entries", "of", "pushed out", "expired"]);
+    for one in items(value, "stick_tables") {
+        let count = |key: &str| text(&one[key]);
+        table.row(vec![
+            count("name"),
+            count("entries"),
+            count("entries_max"),
+            count("evicted_total"),
+            count("expired_total"),
+        ]);
+    }
+    table.text()
 }
 
 /// Entries of a stick table.
@@ -229,10 +276,11 @@ mod tests {
     /// What the admin API's own reference shows is what we print.
     #[test]
     fn the_examples_of_the_reference_are_shown_whole() {
-        let examples: [(&str, View, &str); 5] = [
+        let examples: [(&str, View, &str); 6] = [
             (include_str!("../../crates/control/src/admin/examples/listeners.json"), listeners, "name"),
             (include_str!("../../crates/control/src/admin/examples/pools.json"), pools, "name"),
             (include_str!("../../crates/control/src/admin/examples/servers.json"), servers, "name"),
+            (include_str!("../../crates/control/src/admin/examples/stick-tables.json"), stick_tables, "name"),
             (include_str!("../../crates/control/src/admin/examples/stick-entries.json"), entries, "key"),
             (include_str!("../../crates/control/src/admin/examples/faults.json"), faults, "code"),
         ];
@@ -242,6 +290,31 @@ mod tests {
             let (shown, first) = (view(&value), text(&list[0][naming]));
             assert!(!first.is_empty() && shown.contains(&first), "{first} in {shown}");
         }
+    }
+
+    #[test]
+    fn the_status_begins_with_what_is_wrong() {
+        let value = json!({
+            "readiness": "ready",
+            "generation": 4,
+            "listeners": [{ "name": "https", "connections": 5, "connections_max": 5 }],
+            "servers": [
+                { "pool": "mail", "name": "ex1", "condition": "down", "admin": "ready", "since_seconds": 8.0,
+                  "probe": { "passed": false, "fault": "server-refused", "detail": "10.0.0.1:443 refuses" } },
+                { "pool": "mail", "name": "ex2", "condition": "up", "admin": "maint" },
+                { "pool": "mail", "name": "ex3", "condition": "up", "admin": "ready" },
+            ],
+        });
+        let text = status(&value);
+        let first: Vec<&str> = text.lines().take(5).collect();
+        let expected = [
+            "ready (generation 4)",
+            "",
+            "listener https is at its limit of connections",
+            "server mail/ex1 has been down for 8 s: server-refused: 10.0.0.1:443 refuses",
+            "server mail/ex2 is in maintenance",
+        ];
+        assert_eq!(first, expected);
     }
 
     #[test]

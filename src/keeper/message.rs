@@ -44,7 +44,7 @@ pub(crate) enum ToKeeper {
 /// `ToWorker` as it goes over the channel.
 #[derive(Serialize, Deserialize)]
 enum Wire {
-    Serve(Header),
+    Serve(Box<Header>),
     Refused { report: String },
     Stop,
     Cut,
@@ -66,7 +66,7 @@ impl ToWorker {
     pub(crate) fn parse(frame: Frame) -> io::Result<Self> {
         Ok(match serde_json::from_slice(&frame.json)? {
             Wire::Serve(header) => {
-                let supply = Supply::decode(header, &frame.bytes, frame.descriptors);
+                let supply = Supply::decode(*header, &frame.bytes, frame.descriptors);
                 Self::Serve(Box::new(supply.ok_or(io::ErrorKind::InvalidData)?))
             }
             Wire::Refused { report } => Self::Refused { report },
@@ -79,7 +79,7 @@ impl ToWorker {
 /// Sends a supply without taking it.
 pub(crate) fn send_supply(supply: &Supply, socket: &UnixStream) -> io::Result<()> {
     let (header, contents, descriptors) = supply.encode();
-    channel::send(socket, &serde_json::to_vec(&Wire::Serve(header))?, &contents, &descriptors)
+    channel::send(socket, &serde_json::to_vec(&Wire::Serve(Box::new(header)))?, &contents, &descriptors)
 }
 
 impl ToKeeper {

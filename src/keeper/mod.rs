@@ -19,9 +19,8 @@ use self::message::{ToKeeper, ToWorker, send_supply};
 use self::spawn::{Patience, Worker};
 use crate::gather::{Gathered, Refusal, Request, gather};
 use crate::log::{self as program_log, Sink};
-use crate::serve::say;
 use crate::signals::{Signal, Signals};
-use crate::supply::{Supply, changes};
+use crate::supply::{Note, Supply, changes};
 use crate::systemd::{self, Tell};
 use crate::users::Identity;
 use crate::{admin_socket, exit, limits, terminal};
@@ -36,13 +35,12 @@ struct Kept {
     supply: Supply,
     identity: Identity,
     config: Config,
-    notes: Vec<String>,
 }
 
 impl Kept {
     fn gather(request: &Request, before: Option<&Supply>) -> Result<Self, Refusal> {
-        let Gathered { supply, config, identity, notes } = gather(request, before)?;
-        Ok(Self { supply, identity, config, notes })
+        let Gathered { supply, config, identity } = gather(request, before)?;
+        Ok(Self { supply, identity, config })
     }
 
     /// Writes the keeper's own lines where this configuration says.
@@ -88,7 +86,7 @@ pub(crate) fn keep(request: Request) -> ExitCode {
             return exit::could_not_run();
         }
     };
-    say(&good.notes);
+    good.supply.notes.iter().for_each(Note::log);
     let keeper = Keeper {
         request,
         signals,
@@ -112,9 +110,7 @@ impl Keeper {
             let now = Instant::now();
             self.start_if_due(now);
             if let Some(code) = self.end {
-                if let Some(unix) = &self.good.supply.unix {
-                    admin_socket::remove(&unix.path);
-                }
+                admin_socket::forget(&self.good.supply, None);
                 return code;
             }
             self.wait(now);
@@ -225,9 +221,10 @@ impl Keeper {
         } else if let Some(offered) = self.offered.take() {
             // Sockets that are gone from the configuration are closed here, now that the worker let go of them.
             let changes = changes(&self.good.supply.addresses(), &offered.supply.addresses());
-            self.good = offered;
+            let former = std::mem::replace(&mut self.good, offered);
+            admin_socket::forget(&former.supply, Some(&self.good.supply));
             self.good.take_log();
-            say(&self.good.notes);
+            self.good.supply.notes.iter().for_each(Note::log);
             log::info!("reloaded, generation {generation}: {changes}");
             systemd::tell(Tell::Ready);
         }
@@ -252,7 +249,7 @@ impl Keeper {
     }
 
     fn not_taken(&mut self, report: &str) {
-        if self.offered.take().is_some() {
+        if self.withdraw() {
             log::error!("reload refused, the configuration before stays in force:\n{report}");
             systemd::tell(Tell::Ready);
         } else {
@@ -289,8 +286,20 @@ impl Keeper {
         }
         match send_supply(&kept.supply, &worker.channel) {
             Ok(()) => self.offered = Some(kept),
-            Err(error) => self.disown(&format!("takes no new configuration: {error}")),
+            Err(error) => {
+                admin_socket::forget(&kept.supply, Some(&self.good.supply));
+                self.disown(&format!("takes no new configuration: {error}"));
+            }
         }
+    }
+
+    /// Forgets what was offered and is not served; whether there was something.
+    fn withdraw(&mut self) -> bool {
+        let offered = self.offered.take();
+        if let Some(offered) = &offered {
+            admin_socket::forget(&offered.supply, Some(&self.good.supply));
+        }
+        offered.is_some()
     }
 
     fn send(&mut self, message: &ToWorker) {
@@ -337,7 +346,7 @@ impl Keeper {
         }
         let next = if self.ready { "; another is started on the same sockets" } else { "" };
         log::error!("keeper: worker {} {how}{next}", worker.child.id());
-        if self.offered.take().is_some() {
+        if self.withdraw() {
             log::error!("keeper: it was about to take a new configuration; the one before stays in force");
             systemd::tell(Tell::Ready);
         }
@@ -347,7 +356,7 @@ impl Keeper {
     /// The first time the worker drains, the second time it cuts. New connections are refused from here on.
     fn stop(&mut self) {
         self.good.supply.listeners.clear();
-        self.offered = None;
+        let _ = self.withdraw();
         let now = Instant::now();
         if self.kill_at.is_none() {
             systemd::tell(Tell::Stopping);

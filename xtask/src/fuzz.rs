@@ -19,6 +19,9 @@ const SECONDS_LONG: u64 = 600;
 /// Seconds a target may take longer than it was told to, before it counts as hanging.
 const GRACE: u64 = 60;
 
+/// Folders whose files are seeds as well: what tests keep anyway.
+const MORE_SEEDS: &[(&str, &str)] = &[("config", "examples"), ("config", "crates/config/tests/broken")];
+
 /// What to fuzz.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -96,19 +99,24 @@ fn choose(only: &[String]) -> Result<Vec<String>> {
 }
 
 fn fuzz_one(target: &str, folder: &Path, seconds: u64) -> Result<Ended> {
-    let seeds = shell::root().join("fuzz/corpus").join(target);
     let corpus = folder.join("corpus").join(target);
     if corpus.exists() {
         fs::remove_dir_all(&corpus)?;
     }
     fs::create_dir_all(&corpus)?;
-    let entries =
-        fs::read_dir(&seeds).with_context(|| format!("{target} has no seeds in {}", seeds.display()))?;
-    for entry in entries {
-        let entry = entry?;
-        fs::copy(entry.path(), corpus.join(entry.file_name()))?;
+    let more =
+        MORE_SEEDS.iter().filter(|(own, _)| *own == target).map(|(_, folder)| shell::root().join(folder));
+    let folders = [shell::root().join("fuzz/corpus").join(target)].into_iter().chain(more);
+    for (number, seeds) in folders.enumerate() {
+        let entries =
+            fs::read_dir(&seeds).with_context(|| format!("seeds of {target}: {}", seeds.display()))?;
+        for entry in entries {
+            let entry = entry?;
+            let name = format!("{number}-{}", entry.file_name().to_string_lossy());
+            fs::copy(entry.path(), corpus.join(name))?;
+        }
     }
-    // An input that takes a second is a fault of its own; libFuzzer looks at it only between two inputs.
+    // An input that takes ten seconds is a fault as well.
     let limits =
         [format!("-max_total_time={seconds}"), "-timeout=10".to_owned(), "-max_len=20000".to_owned()];
     let patience = Duration::from_secs(seconds + GRACE);

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a developer's tool talks to the terminal")]
 
 mod bench;
+mod demo;
 mod docs;
 mod fuzz;
 mod shell;
@@ -28,6 +29,8 @@ enum Command {
     Test(test::Options),
     /// Checks what compilers do not: arrows between crates, words, sizes, stale generated pages.
     Tidy,
+    /// Serves two pretend Exchange servers and a web server behind the door, and prints what to try.
+    Demo(demo::Options),
     /// Writes the generated pages: reference, JSON Schema, faults, metrics, admin API.
     Docs(docs::Options),
     /// Feeds the parsers with made-up bytes.
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Command::Ci => test::run(&test::Options::strict()),
         Command::Test(options) => test::run(&options),
         Command::Tidy => tidy::run(),
+        Command::Demo(options) => demo::run(&options),
         Command::Docs(options) => docs::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Bench(options) => bench::run(&options),

@@ -252,7 +252,7 @@ fn health_check(check: &HealthCheck) -> String {
         Some(Verify::None) => lines.push(("verify", Some(quote("none")))),
         Some(Verify::Full { ca, name }) => lines.extend([
             ("verify", Some(quote("full"))),
-            ("ca", Some(quote(&ca.display().to_string()))),
+            ("ca", Some(quote(&ca.path.display().to_string()))),
             ("name", Some(quote(name))),
         ]),
     }

@@ -1,7 +1,8 @@
 //! Health checks: one probe, how often, and how many results decide.
 
-use std::path::PathBuf;
 use std::time::Duration;
+
+use crate::NamedFile;
 
 /// `health-check`
 #[derive(Debug, Clone, PartialEq)]
@@ -65,7 +66,7 @@ pub enum Verify {
     /// It must be valid for a name and signed by an authority.
     Full {
         /// PEM file of authorities.
-        ca: PathBuf,
+        ca: NamedFile,
         /// The name it must be for, also sent as SNI.
         name: Box<str>,
     },

@@ -11,6 +11,7 @@ mod health;
 mod listener;
 mod load;
 mod model;
+mod named;
 mod place;
 mod pool;
 mod process;
@@ -30,6 +31,7 @@ pub use listener::{
     Listener, ListenerLimits, ListenerMode, NotTls, Passthrough, PlainHttp, ServerName, SniRoute, Sources,
 };
 pub use load::{FILE_BYTES_MAX, FILES_MAX, Files, Loaded, Options, load, load_bytes, load_text};
+pub use named::NamedFile;
 pub use place::Place;
 pub use pool::{
     Address, Balance, OnDown, Passive, Pool, ProxyProtocol, Queue, Retry, Server, Source, StartState, Stick,

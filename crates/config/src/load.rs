@@ -30,6 +30,14 @@ pub trait Files {
     /// # Errors
     /// What the system says of a directory that cannot be read; it stands in the report.
     fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>>;
+
+    /// The bytes of a file that a key names: authorities of a health check, say.
+    ///
+    /// # Errors
+    /// What the system says; it stands in the report.
+    fn named(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.read(path)
+    }
 }
 
 /// What was said outside the file.
@@ -60,12 +68,13 @@ pub fn load(path: &Path, files: &dyn Files, options: &Options) -> Loaded {
     }
     let zone = zone_option(options, &mut report);
     let Merged { root, whole } = merge(&mut report);
-    let config = check(&root, whole && readable, zone, &mut report);
+    let config = check(&root, whole && readable, zone, files, &mut report);
     let config = (report.errors() == 0).then_some(config);
     Loaded { config, report, sources: gathered.sources }
 }
 
-/// Loads a text that stands alone, calling it `name` in messages. `include` finds no files.
+/// Loads a text that stands alone, calling it `name` in messages. `include` finds no files, and files that keys name
+/// are empty.
 pub fn load_text(name: &str, text: &str) -> Loaded {
     load_bytes(name, text.as_bytes())
 }
@@ -87,6 +96,10 @@ impl Files for Alone<'_> {
     }
 
     fn glob(&self, _pattern: &Path) -> io::Result<Vec<PathBuf>> {
+        Ok(Vec::new())
+    }
+
+    fn named(&self, _path: &Path) -> io::Result<Vec<u8>> {
         Ok(Vec::new())
     }
 }

@@ -15,8 +15,8 @@ pub fn reference() -> String {
     keys(&mut page, &ROOT);
     for key in ROOT.keys {
         match key.kind {
-            Kind::Table(table) => section(&mut page, 2, &format!("`[{}]`", key.name), key.name, table),
-            Kind::Named(table) => section(&mut page, 2, &format!("`[{}.NAME]`", key.name), key.name, table),
+            Kind::Table(table) => section(&mut page, &format!("[{}]", key.name), table),
+            Kind::Named(table) => section(&mut page, &format!("[{}.NAME]", key.name), table),
             _ => {}
         }
     }
@@ -42,17 +42,18 @@ The file is [TOML](https://toml.io). What holds everywhere:
 - **Addresses** are `192.0.2.1:443`, `[2001:db8::1]:443`, for servers also `mail.internal:443`.
 "#;
 
-fn section(page: &mut String, depth: usize, title: &str, path: &str, table: &Table) {
-    let _ = writeln!(page, "\n{} {title}\n\n{}\n", "#".repeat(depth), table.doc);
+/// A table with a header of its own, and those that its keys hold.
+fn section(page: &mut String, header: &str, table: &Table) {
+    let _ = writeln!(page, "\n## `{header}`\n\n{}\n", table.doc);
     keys(page, table);
     for key in table.keys {
-        match key.kind {
-            Kind::Table(table) => section(page, 3, &format!("`{}` of `[{path}]`", key.name), key.name, table),
-            Kind::Tables(table) => {
-                section(page, 3, &format!("Entries of `{}` of `[{path}]`", key.name), key.name, table);
-            }
-            _ => {}
-        }
+        let (title, table) = match key.kind {
+            Kind::Table(table) => (format!("`{}` of `{header}`", key.name), table),
+            Kind::Tables(table) => (format!("Entries of `{}` of `{header}`", key.name), table),
+            _ => continue,
+        };
+        let _ = writeln!(page, "\n### {title}\n\n{}\n", table.doc);
+        keys(page, table);
     }
 }
 
@@ -62,28 +63,47 @@ fn keys(page: &mut String, table: &Table) {
         let _ =
             writeln!(page, "- **`{}`** — {}; {}.{}", key.name, value(&key.kind), left_out(key), only(key));
         let _ = writeln!(page, "  {}", key.doc);
-        if let Kind::Choice(words) = key.kind {
-            choice(page, words);
-        }
-        if !key.example.is_empty() && key.need != Need::Default(key.example) {
-            let _ = writeln!(page, "  Example: `{} = {}`", key.name, key.example);
+        match key.kind {
+            Kind::Choice(words) => choice(page, words),
+            _ if !key.example.is_empty() && key.need != Need::Default(key.example) => {
+                let _ = writeln!(page, "  Example: `{} = {}`", key.name, key.example);
+            }
+            _ => {}
         }
     }
-    let later: Vec<&Key> = table.keys.iter().filter(|key| key.later.is_some()).collect();
+    let later =
+        table.keys.iter().filter(|key| key.later.is_some()).map(|key| (format!("`{}`", key.name), key.doc));
+    let later = by_sentence(later);
     if !later.is_empty() {
         let _ = writeln!(page, "\nNot in this release:\n");
     }
-    for key in later {
-        let _ = writeln!(page, "- `{}`: {}.", key.name, key.doc);
+    for (names, what) in later {
+        let _ = writeln!(page, "- {names}: {what}.");
     }
+}
+
+/// Those of the same sentence together, in the order of the first of each.
+fn by_sentence(all: impl Iterator<Item = (String, &'static str)>) -> Vec<(String, &'static str)> {
+    let mut groups: Vec<(String, &'static str)> = Vec::new();
+    for (name, what) in all {
+        match groups.iter_mut().find(|(_, own)| *own == what) {
+            Some((names, _)) => {
+                names.push_str(", ");
+                names.push_str(&name);
+            }
+            None => groups.push((name, what)),
+        }
+    }
+    groups
 }
 
 fn choice(page: &mut String, words: &[Word]) {
     for word in words.iter().filter(|word| word.later.is_none()) {
         let _ = writeln!(page, "  - `\"{}\"`: {}", word.word, word.doc);
     }
-    for word in words.iter().filter(|word| word.later.is_some()) {
-        let _ = writeln!(page, "  - `\"{}\"` is not in this release: {}.", word.word, word.doc);
+    let later = words.iter().filter(|word| word.later.is_some());
+    for (names, what) in by_sentence(later.map(|word| (format!("`\"{}\"`", word.word), word.doc))) {
+        let _ = writeln!(page, "  - Not in this release: {names}: {what}.");
     }
 }
 

@@ -1,6 +1,8 @@
 //! What is generated from the model: the schema and the reference page are fresh, and the schema says what the checks
 //! say.
 
+#![expect(clippy::disallowed_methods, reason = "the tests read the examples")]
+
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;

@@ -1,5 +1,10 @@
 //! Input that nobody wrote by hand: it gets a report, never a panic, and never takes long.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests read the broken files and measure how long loading takes"
+)]
+
 use std::time::{Duration, Instant};
 
 use transom_config::{FAULTS_MAX, FILE_BYTES_MAX, Loaded, expanded, load_bytes, load_text};

@@ -166,7 +166,7 @@ fn run(runtime: Runtime, shared: &Arc<Shared>, signals: &Signals, mut names: Nam
     runtime.block_on(async {
         let mut runner = Runner::new(Arc::clone(&shared.current), Chance::system());
         names.follow();
-        runner.follow().await;
+        runner.follow();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -174,7 +174,7 @@ fn run(runtime: Runtime, shared: &Arc<Shared>, signals: &Signals, mut names: Nam
                 () = signals.stop.notified() => return,
                 () = signals.world_changed.notified() => {
                     names.follow();
-                    runner.follow().await;
+                    runner.follow();
                 }
                 _ = tick.tick() => {
                     for transition in shared.current.load().tick(Instant::now().into_std()) {

@@ -6,13 +6,14 @@
 //! | where | what |
 //! |---|---|
 //! | `plane` | starts the workers, hands them listeners, drains and stops them |
-//! | `worker` | what belongs to one thread |
+//! | `worker`, `doors` | what belongs to one thread |
 //! | `runtime` | tasks, readiness, deadlines |
 //! | `socket`, `listen`, `accept` | TCP |
 //! | `l4` | relayed connections: `tcp` and `passthrough` |
 //! | `log` | the access log |
 
 mod accept;
+mod doors;
 mod l4;
 mod listen;
 mod log;

@@ -5,7 +5,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,9 +13,10 @@ use parking_lot::Mutex;
 use transom_config::{AccessFormat, Name};
 use transom_state::Current;
 
+use crate::doors::{Doors, Share};
 use crate::log::{Sender, Writer};
 use crate::runtime::{Inbox, Runtime, runtime};
-use crate::worker::{Share, Worker};
+use crate::worker::Worker;
 
 /// How long a worker may take to take up a change; it does so between two turns of its loop.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
@@ -44,7 +44,6 @@ pub struct Plane {
     workers: Vec<Handle>,
     current: Arc<Current>,
     writer: Mutex<Option<Writer>>,
-    lost_lines: Arc<AtomicU64>,
 }
 
 /// What the plane holds of one worker.
@@ -54,7 +53,7 @@ struct Handle {
 }
 
 thread_local! {
-    static WORKER: Cell<Option<&'static Worker>> = const { Cell::new(None) };
+    static DOORS: Cell<Option<&'static Doors>> = const { Cell::new(None) };
 }
 
 impl Plane {
@@ -63,24 +62,28 @@ impl Plane {
         let workers = (0..workers)
             .map(|index| Handle::start(index, Arc::clone(&current)))
             .collect::<io::Result<_>>()?;
-        Ok(Self { workers, current, writer: Mutex::default(), lost_lines: Arc::default() })
+        Ok(Self { workers, current, writer: Mutex::default() })
     }
 
     /// Takes up the generation that `current` holds now. `listeners` are all addresses to listen on: those that are open
     /// already are kept as they are, those that are missing are closed. Returns when every worker has done so.
     pub fn apply(&self, listeners: Vec<Bound>, access: AccessSink) -> io::Result<()> {
-        let format = self.current.load().config.log.access.format;
+        let world = self.current.load();
+        let format = world.config.log.access.format;
         let (writer, sender) = match access {
             AccessSink::Off => (None, None),
             AccessSink::Fd(sink) => {
-                let (writer, sender) = Writer::start(sink, Arc::clone(&self.lost_lines))?;
+                let (writer, sender) = Writer::start(sink, Arc::clone(&world.totals.log_lines_lost))?;
                 (Some(writer), Some(sender))
             }
         };
         let shares = self.share_out(listeners);
         let jobs = shares.into_iter().map(|shares| {
             let log: Option<(Sender, AccessFormat)> = sender.clone().map(|sender| (sender, format));
-            move |worker: &'static Worker| worker.apply(shares, log)
+            move |doors: &'static Doors| {
+                doors.worker.log().set(log);
+                doors.apply(shares);
+            }
         });
         let outcome = self.on_all(jobs.collect());
         drop(sender);
@@ -96,7 +99,7 @@ impl Plane {
 
     /// Stops accepting; established connections go on.
     pub fn drain(&self) {
-        self.tell_all(Worker::close_doors);
+        self.tell_all(Doors::close);
     }
 
     /// Client connections open now.
@@ -109,16 +112,11 @@ impl Plane {
         self.tell_all(|_| runtime().cut_all());
     }
 
-    /// Access lines lost to a sink that was too slow.
-    pub fn lost_log_lines(&self) -> u64 {
-        self.lost_lines.load(Ordering::Relaxed)
-    }
-
     /// Ends the workers and waits until the last access line is written.
     pub fn stop(self) {
-        self.tell_all(|worker| {
-            worker.close_doors();
-            worker.close_log();
+        self.tell_all(|doors| {
+            doors.close();
+            doors.worker.log().set(None);
             runtime().stop();
         });
         for handle in self.workers {
@@ -146,12 +144,12 @@ impl Plane {
     }
 
     /// Runs one job on each worker and waits for all.
-    fn on_all<J: FnOnce(&'static Worker) + Send + 'static>(&self, jobs: Vec<J>) -> io::Result<()> {
+    fn on_all<J: FnOnce(&'static Doors) + Send + 'static>(&self, jobs: Vec<J>) -> io::Result<()> {
         let (done, waiting) = mpsc::channel();
         for (handle, job) in self.workers.iter().zip(jobs) {
             let done = done.clone();
-            handle.run(move |worker| {
-                job(worker);
+            handle.run(move |doors| {
+                job(doors);
                 // The plane gave up waiting: nothing to tell.
                 let _ = done.send(());
             });
@@ -166,7 +164,7 @@ impl Plane {
         Ok(())
     }
 
-    fn tell_all(&self, job: impl Fn(&'static Worker) + Send + Copy + 'static) {
+    fn tell_all(&self, job: impl Fn(&'static Doors) + Send + Copy + 'static) {
         for handle in &self.workers {
             handle.run(job);
         }
@@ -178,7 +176,7 @@ impl Handle {
         let (started, waiting) = mpsc::channel();
         let body = move || match Runtime::enter() {
             Ok(runtime) => {
-                WORKER.set(Some(Worker::enter(runtime, index, current)));
+                DOORS.set(Some(Doors::of(Worker::enter(runtime, index, current))));
                 let _ = started.send(Ok(runtime.inbox()));
                 runtime.run();
             }
@@ -191,10 +189,10 @@ impl Handle {
         Ok(Self { thread, inbox })
     }
 
-    fn run(&self, job: impl FnOnce(&'static Worker) + Send + 'static) {
+    fn run(&self, job: impl FnOnce(&'static Doors) + Send + 'static) {
         self.inbox.run(Box::new(move || {
-            if let Some(worker) = WORKER.get() {
-                job(worker);
+            if let Some(doors) = DOORS.get() {
+                job(doors);
             }
         }));
     }

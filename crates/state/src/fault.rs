@@ -1,7 +1,7 @@
 //! Faults: what went wrong, whose doing it was, and what to do about it.
 //!
 //! The words are a contract: they stand in the access log, in `transom_faults_total{code}`, in the admin API and in
-//! docs/faults.md, which [`reference`] writes. A code never changes its meaning; new ones may be added.
+//! docs/faults.md, which [`reference()`] writes. A code never changes its meaning; new ones may be added.
 
 use std::fmt;
 
@@ -63,6 +63,8 @@ pub enum Fault {
     ServerClosedBeforeResponse,
     /// The server reset the connection.
     ServerReset,
+    /// The server went down, and its pool ends connections with it.
+    ServerWentDown,
     /// The server did not answer in time.
     ServerResponseTimeout,
     /// What the server answered is not what was expected.
@@ -187,7 +189,7 @@ pub fn reference() -> String {
 }
 
 /// Every fault at the index of its number.
-static TABLE: [Entry; 35] = [
+static TABLE: [Entry; 36] = [
     Entry {
         fault: Fault::ClientSentPlainHttp,
         code: "client-sent-plain-http",
@@ -392,6 +394,14 @@ static TABLE: [Entry; 35] = [
         meaning: "The server reset the connection.",
         remedy: "Look into the server's own log: a crash, a full backlog, or a firewall that forgot the connection \
                  because it was idle.",
+    },
+    Entry {
+        fault: Fault::ServerWentDown,
+        code: "server-went-down",
+        blame: Blame::Server,
+        meaning: "The server went down while the connection was open, and its pool says `on-down = \"close\"`.",
+        remedy: "`transom ctl servers` says why it is down. The client comes back to another server; to let \
+                 connections go on instead, set `on-down = \"keep\"`.",
     },
     Entry {
         fault: Fault::ServerResponseTimeout,

@@ -7,7 +7,7 @@ use transom_config::{self as config, ListenerMode, Name, ServerName};
 use crate::by_name::ByName;
 use crate::{Counter, Gate, Pool};
 
-/// One generation of a listener. What outlives a reload is in its [`ListenerLife`].
+/// One generation of a listener. What outlives a reload is in its `ListenerLife`.
 #[derive(Debug)]
 pub struct Listener {
     /// As it was asked for.

@@ -10,14 +10,14 @@ use parking_lot::Mutex;
 use transom_config::{self as config, Name};
 
 use crate::counter::Apart;
+use crate::life::Life;
 use crate::line::Line;
 use crate::queue::Ticket;
 use crate::roster::Roster;
-use crate::server::Life;
 use crate::stick::{Names, StickTable};
 use crate::{Blame, Counter, Fault, Server, Transition};
 
-/// One generation of a pool. What outlives a reload is in its [`PoolLife`] and in its servers.
+/// One generation of a pool. What outlives a reload is in its `PoolLife` and in its servers.
 #[derive(Debug)]
 pub struct Pool {
     /// As it was asked for.

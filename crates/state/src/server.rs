@@ -1,20 +1,19 @@
 //! A server of a pool, live: condition and admin state, weight, address, connections.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
-use parking_lot::Mutex;
 use transom_config::{self as config, Address, Name};
 
-use crate::down::Downs;
-use crate::health::{AdminState, Condition, Health, Thresholds};
+use crate::health::{AdminState, Condition, Thresholds};
+use crate::life::{Life, NO_WEIGHT, Record, Resolved, ServerCounters};
 use crate::pool::{Pool, PoolLife};
-use crate::{Counter, DownWatch, Fault};
+use crate::probe::{LastProbe, ProbeResult, Transition, why_probed};
+use crate::{DownWatch, Fault};
 
-/// A server in one generation of its pool. What outlives a reload is in its [`Life`].
+/// A server in one generation of its pool. What outlives a reload is in its `Life`.
 #[derive(Debug)]
 pub struct Server {
     /// The pool as configured; the server's own configuration is in it.
@@ -25,179 +24,6 @@ pub struct Server {
     pool_life: Arc<PoolLife>,
     /// The pool of this generation, whose roster follows every change.
     pool: Weak<Pool>,
-}
-
-/// What is true of a server whatever the generation: shared by all that name the same pool, server and address.
-#[derive(Debug)]
-pub(crate) struct Life {
-    /// [`Summary`] of `record`, for those who choose and must not lock. Written under `record`'s lock.
-    summary: AtomicU32,
-    /// Leases held.
-    connections: AtomicU32,
-    /// Failed connections in a row were noted, or the condition is unknown: a success must be told to `record`.
-    attentive: AtomicU32,
-    /// Weight set at run time; [`NO_WEIGHT`] is none.
-    weight: AtomicU32,
-    /// What a server's name resolved to; empty for a server configured by address.
-    resolved: ArcSwapOption<Resolved>,
-    record: Mutex<Record>,
-    downs: Arc<Downs>,
-    counters: ServerCounters,
-}
-
-const NO_WEIGHT: u32 = u32::MAX;
-
-/// What a name resolved to, and which of it is in use.
-#[derive(Debug)]
-struct Resolved {
-    addresses: Box<[IpAddr]>,
-    /// Under `addresses.len()`.
-    current: usize,
-}
-
-/// What changes rarely, under one lock.
-#[derive(Debug)]
-struct Record {
-    health: Health,
-    admin: AdminState,
-    last_probe: Option<LastProbe>,
-    /// Since when it has its condition.
-    since: Instant,
-    /// Times down that are over, together.
-    downtime: Duration,
-    transitions: u64,
-    /// It came into service then, and its weight grows since.
-    rose: Option<Instant>,
-}
-
-/// Moved by the data plane.
-#[derive(Debug)]
-pub struct ServerCounters {
-    /// Connections established.
-    pub connections: Counter,
-    /// Connects that failed and connections broken by the server's fault.
-    pub failures: Counter,
-    /// Of the connections established, the ones that other tries had failed for.
-    pub retries: Counter,
-    /// Bytes from clients to this server.
-    pub bytes_in: Counter,
-    /// Bytes from this server to clients.
-    pub bytes_out: Counter,
-}
-
-/// The result of one probe.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProbeResult {
-    /// Passed, or what was wrong.
-    pub outcome: Result<(), Fault>,
-    /// What was seen, in words: `HTTP status 302, expected 200`. Empty when there is nothing to add.
-    pub detail: Box<str>,
-    /// How long the probe took.
-    pub took: Duration,
-}
-
-/// The latest probe of a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LastProbe {
-    /// What came out.
-    pub result: ProbeResult,
-    /// When it ended.
-    pub at: Instant,
-}
-
-/// A server changed its condition: worth a line in the program log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transition {
-    /// The pool.
-    pub pool: Name,
-    /// The server.
-    pub server: Name,
-    /// What it was.
-    pub from: Condition,
-    /// What it is now.
-    pub to: Condition,
-    /// The fault that took it down; `None` when it came up.
-    pub fault: Option<Fault>,
-    /// Why, in words.
-    pub why: Box<str>,
-}
-
-impl std::fmt::Display for Transition {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { pool, server, from, to, why, .. } = self;
-        write!(f, "server {pool}/{server} is {to} (was {from}): {why}")
-    }
-}
-
-/// `Life::summary`, unpacked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Summary {
-    condition: Condition,
-    admin: AdminState,
-}
-
-impl Summary {
-    const fn pack(self) -> u32 {
-        self.condition as u32 | (self.admin as u32) << 8
-    }
-
-    const fn unpack(bits: u32) -> Self {
-        let condition = match bits & 0xff {
-            0 => Condition::Unknown,
-            1 => Condition::Up,
-            _ => Condition::Down,
-        };
-        let admin = match bits >> 8 {
-            0 => AdminState::Ready,
-            1 => AdminState::Drain,
-            _ => AdminState::Maint,
-        };
-        Self { condition, admin }
-    }
-}
-
-impl Life {
-    pub(crate) fn new(config: &config::Server, workers: usize, now: Instant) -> Arc<Self> {
-        let admin = AdminState::from(config.start);
-        let record = Record {
-            health: Health::default(),
-            admin,
-            last_probe: None,
-            since: now,
-            downtime: Duration::ZERO,
-            transitions: 0,
-            rose: None,
-        };
-        let counter = || Counter::new(workers);
-        Arc::new(Self {
-            summary: AtomicU32::new(Summary { condition: Condition::Unknown, admin }.pack()),
-            connections: AtomicU32::new(0),
-            attentive: AtomicU32::new(1),
-            weight: AtomicU32::new(NO_WEIGHT),
-            resolved: ArcSwapOption::empty(),
-            record: Mutex::new(record),
-            downs: Arc::default(),
-            counters: ServerCounters {
-                connections: counter(),
-                failures: counter(),
-                retries: counter(),
-                bytes_in: counter(),
-                bytes_out: counter(),
-            },
-        })
-    }
-
-    fn summary(&self) -> Summary {
-        Summary::unpack(self.summary.load(Ordering::SeqCst))
-    }
-
-    /// Tells those who do not lock what `record` says now.
-    fn publish(&self, record: &Record) {
-        let summary = Summary { condition: record.health.condition(), admin: record.admin };
-        self.summary.store(summary.pack(), Ordering::SeqCst);
-        let attentive = record.health.has_failures() || summary.condition == Condition::Unknown;
-        self.attentive.store(u32::from(attentive), Ordering::SeqCst);
-    }
 }
 
 impl Server {
@@ -526,20 +352,6 @@ impl Server {
     }
 }
 
-/// The sentence in the log for a change that a probe made.
-fn why_probed(from: Condition, probe: &ProbeResult, limits: Thresholds) -> String {
-    let colon = if probe.detail.is_empty() { "" } else { ": " };
-    let detail = &probe.detail;
-    match (probe.outcome, from) {
-        (Ok(()), Condition::Unknown) => "the first health check passed".into(),
-        (Ok(()), _) => format!("health checks pass again, {} in a row", limits.rise.max(1)),
-        (Err(fault), Condition::Unknown) => format!("the first health check failed: {fault}{colon}{detail}"),
-        (Err(fault), _) => {
-            format!("health checks failed, {} in a row; the last: {fault}{colon}{detail}", limits.fall.max(1))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::task::{Context, Poll};
@@ -719,15 +531,5 @@ mod tests {
         server.set_addresses(vec![], now);
         assert_eq!(server.address(), None);
         assert!(matches!(pool.choose(&ask(1, now)), crate::Choice::Empty));
-    }
-
-    #[test]
-    fn summaries_survive_packing() {
-        for condition in [Condition::Unknown, Condition::Up, Condition::Down] {
-            for admin in [AdminState::Ready, AdminState::Drain, AdminState::Maint] {
-                let summary = Summary { condition, admin };
-                assert_eq!(Summary::unpack(summary.pack()), summary);
-            }
-        }
     }
 }

@@ -7,9 +7,9 @@ use std::time::Instant;
 use transom_config::{Config, Name};
 
 use crate::by_name::ByName;
+use crate::life::Life;
 use crate::listener::ListenerLife;
 use crate::pool::PoolLife;
-use crate::server::Life;
 use crate::{Counter, FaultCounters, Gate, Listener, Pool, StickTable, Transition};
 
 /// The generation that is served now. A reload stores the next one; connections keep theirs as long as they last.
@@ -45,6 +45,8 @@ pub struct Totals {
     pub reloads: Counter,
     /// Reloads that were refused because the file had errors.
     pub reloads_failed: Counter,
+    /// Lines of the access log that its sink was too slow for; shared with the thread that writes them.
+    pub log_lines_lost: Arc<Counter>,
     gate: Arc<Gate>,
     /// What the process can bear; [`u32::MAX`] is not known.
     ceiling: AtomicU32,
@@ -58,6 +60,7 @@ impl Totals {
             refused: counter(),
             reloads: counter(),
             reloads_failed: counter(),
+            log_lines_lost: Arc::new(counter()),
             gate: Gate::new(None),
             ceiling: AtomicU32::new(u32::MAX),
         })

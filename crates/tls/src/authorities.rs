@@ -42,9 +42,21 @@ impl Authorities {
         }
         if store.is_empty() { Err(Unusable::NoCertificate) } else { Ok(Self(Arc::new(store))) }
     }
+
+    /// Reads the bundle that a system believes: many certificates, of which some may be of a kind that cannot be used;
+    /// those are left out. The second value says how many.
+    ///
+    /// # Errors
+    /// [`Unusable::NoCertificate`] if nothing is left.
+    pub fn from_system_bundle(pem: &[u8]) -> Result<(Self, usize), Unusable> {
+        let mut store = RootCertStore::empty();
+        let sections = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok);
+        let (_, left_out) = store.add_parsable_certificates(sections);
+        if store.is_empty() { Err(Unusable::NoCertificate) } else { Ok((Self(Arc::new(store)), left_out)) }
+    }
 }
 
-fn pem_sentence(error: &pem::Error) -> String {
+pub(crate) fn pem_sentence(error: &pem::Error) -> String {
     match error {
         pem::Error::MissingSectionEnd { .. } => "a section has no end line".into(),
         pem::Error::IllegalSectionStart { .. } => "a section's first line is broken".into(),
@@ -90,5 +102,14 @@ mod tests {
             };
             assert!(got.starts_with(want), "{pem}: {got}");
         }
+    }
+    #[test]
+    fn of_a_systems_bundle_what_cannot_be_used_is_left_out() {
+        let good = rcgen::generate_simple_self_signed(["a.test".to_owned()]).unwrap().cert.pem();
+        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let left_out =
+            |pem: &str| Authorities::from_system_bundle(pem.as_bytes()).map(|(_, left_out)| left_out);
+        assert_eq!(left_out(&format!("{good}{broken}{good}")).unwrap(), 1);
+        assert_eq!(left_out(broken).unwrap_err(), Unusable::NoCertificate);
     }
 }

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use rustls::client::Resumption;
-use rustls::{ClientConfig, Error};
+use rustls::client::{Resumption, WantsClientCert};
+use rustls::{ClientConfig, ConfigBuilder, Error};
 use rustls_pki_types::ServerName;
 
+use crate::listener::{Oldest, versions};
 use crate::unverified::AcceptsAnyCertificateWhatsoever;
 use crate::{Authorities, provider};
 
 /// Which certificates a client side accepts.
 #[derive(Debug, Clone, Copy)]
 pub enum Trust<'a> {
-    /// Any whatsoever: for probes, which carry no secret.
+    /// Any whatsoever: for probes, which carry no secret, and for `verify = "none"`, which is warned about.
     AnyCertificate,
     /// Those valid for the name asked for (RFC 9525) and signed by one of these.
     SignedBy(&'a Authorities),
@@ -24,20 +25,25 @@ pub enum Trust<'a> {
 /// # Errors
 /// Only if the provider offers no common protocol version or cipher suite; a program built with ours never sees it.
 pub fn client_config(trust: Trust<'_>) -> Result<Arc<ClientConfig>, Error> {
-    let provider = provider();
-    let builder =
-        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-    let mut config = match trust {
-        Trust::AnyCertificate => builder
-            .dangerous()
-            .with_custom_certificate_verifier(AcceptsAnyCertificateWhatsoever::new(&provider))
-            .with_no_client_auth(),
-        Trust::SignedBy(authorities) => {
-            builder.with_root_certificates(Arc::clone(&authorities.0)).with_no_client_auth()
-        }
-    };
+    let mut config = trusting(trust, Oldest::V1_2)?.with_no_client_auth();
     config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
+}
+
+/// The beginning of every client side: versions, and what it accepts.
+pub(crate) fn trusting(
+    trust: Trust<'_>,
+    oldest: Oldest,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Error> {
+    let provider = provider();
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(versions(oldest))?;
+    Ok(match trust {
+        Trust::AnyCertificate => builder
+            .dangerous()
+            .with_custom_certificate_verifier(AcceptsAnyCertificateWhatsoever::new(&provider)),
+        Trust::SignedBy(authorities) => builder.with_root_certificates(Arc::clone(&authorities.0)),
+    })
 }
 
 /// The name a client asks for: a host name, sent as SNI (RFC 6066 section 3), or an address, which is not sent.

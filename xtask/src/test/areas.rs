@@ -8,7 +8,7 @@ use super::Outcome;
 use super::count::Counts;
 use super::need::Need;
 use crate::shell::{self, cargo, describe, keep};
-use crate::{fuzz, tidy};
+use crate::{demo, fuzz, tidy};
 
 /// A part of the tests that runs as a whole or, where something it needs is missing, not at all.
 pub(crate) struct Area {
@@ -32,10 +32,12 @@ pub(crate) const AREAS: &[Area] = &[
     Area { name: "unit", needs: &[Need::Program("openssl"), Need::Program("curl")], run: |_| unit() },
     Area { name: "doc", needs: &[], run: |_| counted(&["test", "--workspace", "--doc", "--locked"]) },
     Area { name: "examples", needs: &[], run: |_| examples() },
+    Area { name: "demo", needs: &[Need::Program("openssl"), Need::Program("curl")], run: |_| demo::area() },
     Area {
         name: "e2e",
         needs: &[
             Need::Root,
+            Need::Namespaces,
             Need::Program("ip"),
             Need::Program("nginx"),
             Need::Program("openssl"),

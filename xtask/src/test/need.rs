@@ -7,8 +7,10 @@ use crate::shell::{installed, succeeds};
 /// Something an area cannot do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// To be root: namespaces, ports, other users.
+    /// To be root: low ports, other users.
     Root,
+    /// To make network namespaces, which not even root may in some containers.
+    Namespaces,
     /// A program.
     Program(&'static str),
     /// A subcommand of cargo.
@@ -22,6 +24,7 @@ impl Need {
     pub(crate) fn met(self) -> bool {
         match self {
             Self::Root => effective_user() == Some(0),
+            Self::Namespaces => succeeds("unshare", &["--net", "true"]),
             Self::Program(program) => installed(program),
             Self::Cargo(subcommand) => installed(&format!("cargo-{subcommand}")),
             Self::Nightly => succeeds("rustup", &["run", "nightly", "rustc", "--version"]),
@@ -33,6 +36,7 @@ impl std::fmt::Display for Need {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Root => f.write_str("root"),
+            Self::Namespaces => f.write_str("network namespaces"),
             Self::Program(program) => f.write_str(program),
             Self::Cargo(subcommand) => write!(f, "cargo-{subcommand}"),
             Self::Nightly => f.write_str("a nightly toolchain"),

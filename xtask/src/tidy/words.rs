@@ -20,11 +20,12 @@ const SESSIONS_OF_OTHERS: &[&str] =
 /// Places of one machine.
 const PLACES: &[&str] = &["/home/", "/root/", "/Users/", "/work/"];
 
-/// Files that show other products' words: importers, what users of those products read, tests and benchmarks against
-/// them, and this one.
+/// Files that show other products' words: importers, log lines in their form, what their users read, tests and
+/// benchmarks against them, and this one.
 fn speaks_foreign(path: &str) -> bool {
     const FILES: &[&str] = &[
         "crates/import/",
+        "crates/proxy/src/log/haproxy.rs",
         "docs/coming-from.md",
         "docs/bench/",
         "tests/",

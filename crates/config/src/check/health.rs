@@ -1,7 +1,5 @@
 //! `health-check` of a pool.
 
-use std::path::PathBuf;
-
 use super::Checker;
 use crate::file::{Entry, Fields, Item, Value};
 use crate::model::health::{HEALTH_CHECK, PROBES};
@@ -118,8 +116,11 @@ impl Checker<'_> {
                 _ => {}
             }
         }
-        match (full, fields.text("ca"), fields.text("name")) {
-            (true, Some(ca), Some(name)) => Verify::Full { ca: PathBuf::from(ca), name: name.into() },
+        if !full {
+            return Verify::None;
+        }
+        match (self.named_file(fields, "ca"), fields.text("name")) {
+            (Some(ca), Some(name)) => Verify::Full { ca, name: name.into() },
             _ => Verify::None,
         }
     }

@@ -12,17 +12,20 @@ mod sources;
 
 pub(crate) use routes::shown;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use self::references::References;
 use crate::file::Fields;
 use crate::report::{Code, Fault, Report};
 use crate::source::Span;
-use crate::{Config, Name, Place, StickTable};
+use crate::{Config, Files, Name, NamedFile, Place, StickTable};
 
 /// What the checks of all nouns share.
 pub(crate) struct Checker<'a> {
     pub(crate) report: &'a mut Report,
+    /// How files that keys name are read.
+    files: &'a dyn Files,
     /// Whether every file could be read, so that what is missing is missing.
     pub(crate) whole: bool,
     /// This node's zone.
@@ -32,13 +35,19 @@ pub(crate) struct Checker<'a> {
 }
 
 /// Checks the top level and gives the configuration, which counts only if the report has no errors after it.
-pub(crate) fn check(root: &Fields, whole: bool, zone: Option<&str>, report: &mut Report) -> Config {
+pub(crate) fn check(
+    root: &Fields,
+    whole: bool,
+    zone: Option<&str>,
+    files: &dyn Files,
+    report: &mut Report,
+) -> Config {
     let zone = zone.or_else(|| root.text("zone")).map(Name::from);
     let pools = References::new("pool", root.named("pool"));
     let stick_tables = References::new("stick-table", root.named("stick-table"));
     let faulty = |key: &&str| root.written(key).is_some_and(|entry| entry.item.is_none());
     let whole = whole && !["listener", "pool", "stick-table"].iter().any(faulty);
-    let mut checker = Checker { report, whole, zone: zone.clone(), pools, stick_tables };
+    let mut checker = Checker { report, files, whole, zone: zone.clone(), pools, stick_tables };
     let limits = checker.limits(root);
     let admin = checker.admin(root);
     let listeners = checker.listeners(root, &limits);
@@ -71,6 +80,20 @@ impl Checker<'_> {
     /// Reports a fault at a place with its remedy.
     fn fault(&mut self, code: Code, span: Span, message: impl Into<String>, remedy: impl Into<String>) {
         self.report.push(Fault::new(code, span, message).remedy(remedy));
+    }
+
+    /// The file that `key` names, with what it holds.
+    fn named_file(&mut self, fields: &Fields, key: &str) -> Option<NamedFile> {
+        let path = Path::new(fields.text(key)?);
+        match self.files.named(path) {
+            Ok(contents) => Some(NamedFile { path: path.into(), contents: contents.into() }),
+            Err(error) => {
+                let message = format!("{} cannot be read: {error}", path.display());
+                let remedy = "name a file that is there and that the user who starts the program may read";
+                self.fault(Code::FileUnreadable, fields.place(key), message, remedy);
+                None
+            }
+        }
     }
 
     /// File and line of a place.

@@ -6,7 +6,7 @@ use super::Checker;
 use crate::file::{Fields, Named, Value};
 use crate::model::pool::{CONNECT, PASSIVE, QUEUE, RETRY, SOURCE, STICK, TIMEOUTS};
 use crate::report::Code;
-use crate::{Balance, OnDown, Passive, Pool, Queue, Retry, Source, Stick, Timeouts, words};
+use crate::{Address, Balance, OnDown, Passive, Pool, Queue, Retry, Server, Source, Stick, Timeouts, words};
 
 impl Checker<'_> {
     /// Every pool.
@@ -18,6 +18,7 @@ impl Checker<'_> {
         let fields = &named.fields;
         let servers = self.servers(named);
         let zones = self.zones(named, &servers);
+        let source = self.source(fields, &servers);
         let connect = fields.table("connect", &CONNECT);
         Pool {
             name: named.name.clone(),
@@ -33,7 +34,7 @@ impl Checker<'_> {
             slow_start: fields.duration("slow-start"),
             on_down: fields.word("on-down", words::ON_DOWN).unwrap_or(OnDown::Keep),
             proxy_protocol: connect.word("proxy-protocol", words::PROXY_PROTOCOLS),
-            source: source(fields),
+            source,
             place: self.place(named.span),
         }
     }
@@ -55,6 +56,32 @@ impl Checker<'_> {
             );
         }
         balance
+    }
+
+    fn source(&mut self, pool: &Fields, servers: &[Server]) -> Source {
+        let fields = pool.table("source", &SOURCE);
+        let addresses = fields.list("addresses").iter().filter_map(|item| match item.value {
+            Value::Ip(address) => Some(address),
+            _ => None,
+        });
+        let addresses: Vec<_> = addresses.collect();
+        if addresses.is_empty() {
+            return Source::Any;
+        }
+        let unserved = servers.iter().find_map(|server| match &server.address {
+            Address::Ip(to) if addresses.iter().all(|own| own.is_ipv4() != to.is_ipv4()) => {
+                Some((server, *to))
+            }
+            _ => None,
+        });
+        if let Some((server, to)) = unserved {
+            let family = if to.is_ipv4() { "IPv4" } else { "IPv6" };
+            let message =
+                format!("`source` has no {family} address for `{}` at {to}: the kernel chooses", server.name);
+            let remedy = format!("add an {family} address of this machine, or take `source` out");
+            self.fault(Code::KeyNotHonoured, fields.place("addresses"), message, remedy);
+        }
+        Source::Addresses(addresses)
     }
 
     fn stick(&mut self, pool: &Fields) -> Option<Stick> {
@@ -83,14 +110,4 @@ fn retry(pool: &Fields) -> Retry {
 fn queue(pool: &Fields) -> Queue {
     let fields = pool.table("queue", &QUEUE);
     Queue { size: fields.number("size"), timeout: fields.duration("timeout") }
-}
-
-fn source(pool: &Fields) -> Source {
-    let fields = pool.table("source", &SOURCE);
-    let addresses = fields.list("addresses").iter().filter_map(|item| match item.value {
-        Value::Ip(address) => Some(address),
-        _ => None,
-    });
-    let addresses: Vec<_> = addresses.collect();
-    if addresses.is_empty() { Source::Any } else { Source::Addresses(addresses) }
 }

@@ -139,7 +139,7 @@ pub(crate) static SERVER: Table = Table {
 pub(crate) const ADMIN_STATES: &[Word] = &[
     Word::new("ready", "In service."),
     Word::new("drain", "No new clients; those that stick to it still come."),
-    Word::new("maint", "Out of service, and not probed."),
+    Word::new("maint", "Out of service."),
 ];
 
 /// `balance`
@@ -287,7 +287,7 @@ pub(crate) static SOURCE: Table = Table {
             List(&Ip),
             "[\"10.0.0.9\", \"10.0.0.19\"]",
             "the kernel's choice",
-            "Addresses of this machine that are used in turn. Each gives about 28 to 64 thousand connections to one \
+            "Addresses of this machine that are used in turn, each for servers of its own family. Each gives about 28 to 64 thousand connections to one \
              server.",
         ),
         Key::later("client", later::CLIENT_SOURCE),

@@ -149,7 +149,7 @@ impl Code {
         use Severity::{Error, Warning};
         match self {
             Self::FileUnreadable => {
-                ("file-unreadable", Error, "the file, or one it includes, cannot be read")
+                ("file-unreadable", Error, "the file, or one that it includes or names, cannot be read")
             }
             Self::FileTooLarge => ("file-too-large", Error, "a file is larger than 4 MiB"),
             Self::NotText => ("not-text", Error, "a file is not text in UTF-8"),

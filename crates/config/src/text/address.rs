@@ -63,6 +63,11 @@ pub(crate) fn server(text: &str) -> Result<Address, Problem> {
 pub(crate) fn ip(text: &str) -> Result<IpAddr, Problem> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     match bare.parse::<IpAddr>() {
+        Ok(address) if address.is_unspecified() => Err(Problem::new(
+            Code::BadAddress,
+            format!("`{text}` is no address of a machine"),
+            "write an address of this machine: `ip address` lists those it has",
+        )),
         Ok(address) if bare.len() == text.len() && address.to_canonical() == address => Ok(address),
         Ok(address) => Err(Problem::new(
             Code::BadAddress,
@@ -295,6 +300,7 @@ mod tests {
             ("::ffff:192.0.2.1", "\"192.0.2.1\""),
             ("192.0.2.1:80", "\"192.0.2.1\""),
             ("eth0", "192.0.2.1"),
+            ("0.0.0.0", "ip address"),
         ] {
             assert!(ip(text).expect_err(text).remedy.contains(remedy), "{text}");
         }

@@ -6,6 +6,7 @@ pub(crate) mod duration;
 pub(crate) mod hash;
 pub(crate) mod name;
 pub(crate) mod number;
+mod punycode;
 pub(crate) mod spelling;
 
 use crate::report::Code;

@@ -1,6 +1,8 @@
 //! Names: our own (of pools, listeners, …), of hosts, and those that a TLS client may ask for.
 
-use super::Problem;
+use std::borrow::Cow;
+
+use super::{Problem, punycode};
 use crate::ServerName;
 use crate::report::Code;
 
@@ -39,7 +41,7 @@ pub(crate) fn name(text: &str) -> Result<&str, Problem> {
 pub(crate) fn host(text: &str) -> Result<&str, Problem> {
     let bad = |message: String, remedy: &str| Err(Problem::new(Code::BadAddress, message, remedy));
     if let Some((message, remedy)) = host_fault(text) {
-        return bad(message, remedy);
+        return bad(message, &remedy);
     }
     let last = text.rsplit('.').next().unwrap_or_default();
     if last.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -89,32 +91,38 @@ pub(crate) fn server_name(text: &str) -> Result<ServerName, Problem> {
         );
     }
     if let Some((message, remedy)) = host_fault(host) {
-        return bad(message, remedy.to_owned());
+        return bad(message, remedy.into_owned());
     }
     Ok(if below { ServerName::Below(format!(".{host}").into()) } else { ServerName::Exact(host.into()) })
 }
 
 /// What is wrong with a host name, and what to do.
-fn host_fault(text: &str) -> Option<(String, &'static str)> {
+fn host_fault(text: &str) -> Option<(String, Cow<'static, str>)> {
     if text.is_empty() {
-        return Some(("a host name cannot be empty".to_owned(), "write a name such as \"mail.example.com\""));
+        return Some((
+            "a host name cannot be empty".to_owned(),
+            "write a name such as \"mail.example.com\"".into(),
+        ));
     }
     if let Some(wrong) = text.chars().find(|c| !c.is_ascii()) {
         return Some((
             format!("host names on the wire are ASCII, but `{text}` has {}", shown(wrong)),
-            "write its ASCII form, which begins with xn-- (`idn2 NAME` prints it)",
+            match punycode::ascii(text) {
+                Some(ascii) => format!("write its ASCII form: \"{ascii}\"").into(),
+                None => "write its ASCII form; this one would be too long for DNS".into(),
+            },
         ));
     }
     if let Some(wrong) = text.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))) {
         return Some((
             format!("a host name cannot have {} in it", shown(wrong)),
-            "use letters, digits and hyphens, with dots between the labels",
+            "use letters, digits and hyphens, with dots between the labels".into(),
         ));
     }
     if text.len() > HOST_BYTES_MAX {
         return Some((
             format!("a host name has at most {HOST_BYTES_MAX} characters, this one has {}", text.len()),
-            "shorten it: DNS carries no longer one",
+            "shorten it: DNS carries no longer one".into(),
         ));
     }
     text.split('.').find_map(|label| {
@@ -127,7 +135,10 @@ fn host_fault(text: &str) -> Option<(String, &'static str)> {
         } else {
             return None;
         };
-        Some((message, "labels are 1 to 63 letters, digits and inner hyphens, with single dots between them"))
+        Some((
+            message,
+            "labels are 1 to 63 letters, digits and inner hyphens, with single dots between them".into(),
+        ))
     })
 }
 

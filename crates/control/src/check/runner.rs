@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use transom_config::{Address, HealthCheck, Name, ProxyProtocol, Source};
@@ -29,12 +28,11 @@ pub(crate) struct Runner {
 #[derive(Debug)]
 struct Running {
     asks: Arc<Asks>,
-    /// Follows the files of authorities, which may change while the check does not.
-    trusted: Arc<ArcSwap<Trusted>>,
     task: JoinHandle<()>,
 }
 
-/// What a task asks: while this stays the same over reloads, it keeps its rhythm.
+/// What a task asks: while this stays the same over reloads, the contents of authority files included, it keeps its
+/// rhythm.
 #[derive(Debug, PartialEq)]
 struct Asks {
     check: HealthCheck,
@@ -50,12 +48,12 @@ impl Runner {
     }
 
     /// Starts, keeps and ends tasks, so that they are what the world in force asks for.
-    pub(crate) async fn follow(&mut self) {
+    pub(crate) fn follow(&mut self) {
         let world = self.current.load_full();
         let mut tasks = HashMap::new();
         for pool in world.pools() {
             let Some(check) = &pool.config.health_check else { continue };
-            let trusted = Trusted::read(&check.probe).await;
+            let trusted = Trusted::of(&check.probe);
             if let Trusted::Unusable(why) = &trusted {
                 log::error!("pool {}: health checks will fail: {why}", pool.config.name);
             }
@@ -73,7 +71,6 @@ impl Runner {
                     Some(running) if *running.asks == asks && !running.task.is_finished() => running,
                     _ => self.begin(key.clone(), asks, &trusted),
                 };
-                running.trusted.store(Arc::clone(&trusted));
                 tasks.insert(key, running);
             }
         }
@@ -83,16 +80,15 @@ impl Runner {
 
     fn begin(&self, (pool, server): (Name, Name), asks: Asks, trusted: &Arc<Trusted>) -> Running {
         let asks = Arc::new(asks);
-        let trusted = Arc::new(ArcSwap::new(Arc::clone(trusted)));
         let watch = Watch {
             pool,
             server,
             asks: Arc::clone(&asks),
-            trusted: Arc::clone(&trusted),
+            trusted: Arc::clone(trusted),
             current: Arc::clone(&self.current),
             chance: self.chance,
         };
-        Running { asks, trusted, task: tokio::spawn(watch.run()) }
+        Running { asks, task: tokio::spawn(watch.run()) }
     }
 }
 
@@ -107,7 +103,7 @@ struct Watch {
     pool: Name,
     server: Name,
     asks: Arc<Asks>,
-    trusted: Arc<ArcSwap<Trusted>>,
+    trusted: Arc<Trusted>,
     current: Arc<Current>,
     chance: Chance,
 }
@@ -158,14 +154,13 @@ impl Watch {
             Address::Ip(_) => address.to_string(),
             Address::Name { host, .. } => format!("{host}:{}", address.port()),
         };
-        let trusted = self.trusted.load_full();
         let target = Target {
             address,
             authority: &authority,
             probe: &check.probe,
             proxy_protocol: self.asks.proxy_protocol,
             source: &self.asks.source,
-            trusted: &trusted,
+            trusted: &self.trusted,
             timeout: check.timeout,
         };
         probe(&target).await

@@ -1,12 +1,13 @@
 //! Probes against real little servers on loopback.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-use transom_config::{Expect, Verify};
+use transom_config::{Expect, NamedFile, Verify};
 use transom_tls::rustls::ServerConfig;
 use transom_tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -68,7 +69,7 @@ async fn act<S: AsyncRead + AsyncWrite + Unpin>(does: Does, mut stream: S) {
 }
 
 async fn ask(address: SocketAddr, probe: &Probe) -> Result<(), Failure> {
-    let trusted = Trusted::read(probe).await;
+    let trusted = Trusted::of(probe);
     ask_with(address, probe, &trusted, None).await
 }
 
@@ -256,7 +257,7 @@ async fn silence_is_over_at_the_deadline() {
         ),
     ];
     for (probe, want) in table {
-        let trusted = Trusted::read(&probe).await;
+        let trusted = Trusted::of(&probe);
         let target = Target {
             address: silent,
             authority: "server.test:443",
@@ -318,18 +319,18 @@ impl Authority {
 #[tokio::test]
 async fn certificates_are_verified_as_asked() {
     let (ours, other) = (Authority::new(), Authority::new());
-    let directory = tempfile::tempdir().unwrap();
-    let ca = directory.path().join("ca.pem");
-    std::fs::write(&ca, ours.0.pem()).unwrap();
-    let full = || Verify::Full { ca: ca.clone(), name: "mail.example.com".into() };
-    let missing = Verify::Full { ca: directory.path().join("none.pem"), name: "mail.example.com".into() };
+    let signed_by = |pem: &str| Verify::Full {
+        ca: NamedFile { path: Path::new("/ca.pem").into(), contents: pem.as_bytes().into() },
+        name: "mail.example.com".into(),
+    };
+    let full = || signed_by(&ours.0.pem());
     let good = || ours.server("mail.example.com", 2500);
     let table = [
         (full(), good(), "passed"),
         (full(), ours.server("other.example.com", 2500), "the certificate is for another name: "),
         (full(), ours.server("mail.example.com", 2001), "the certificate is not valid at this time: "),
         (full(), other.server("mail.example.com", 2500), "the certificate is not to be trusted: "),
-        (missing, good(), "the file of authorities "),
+        (signed_by(""), good(), "the file of authorities "),
         (Verify::None, other.server("other.example.com", 2001), "passed"),
     ];
     for (verify, server, want) in table {

@@ -2,22 +2,18 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use transom_config::{Probe, Verify};
+use transom_config::{NamedFile, Probe, Verify};
 use transom_state::Fault;
 use transom_tls::rustls::pki_types::ServerName;
 use transom_tls::rustls::{self, ClientConfig};
 use transom_tls::{Authorities, Refusal, Trust, client_config, server_name};
 
 use super::{Deadline, Failure, tcp};
-
-/// Bytes of a file of authorities; a system's whole bundle has a twentieth of it.
-const AUTHORITIES_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// What the probes of one health check believe: made when a configuration comes into force, used by every probe.
 #[derive(Debug, Clone)]
@@ -36,15 +32,15 @@ pub enum Trusted {
 }
 
 impl Trusted {
-    /// Reads what `probe` needs: the file of authorities, for `verify = "full"`.
-    pub async fn read(probe: &Probe) -> Self {
+    /// What `probe` believes: its authorities, for `verify = "full"`.
+    pub fn of(probe: &Probe) -> Self {
         let verify = match probe {
             Probe::Tls { verify } | Probe::Http { tls: Some(verify), .. } => verify,
             Probe::Tcp | Probe::Http { tls: None, .. } | Probe::Smtp { .. } => return Self::Plain,
         };
         match verify {
             Verify::None => Self::with(Trust::AnyCertificate, None),
-            Verify::Full { ca, name } => match (read_authorities(ca).await, server_name(name)) {
+            Verify::Full { ca, name } => match (authorities(ca), server_name(name)) {
                 (Ok(authorities), Some(name)) => Self::with(Trust::SignedBy(&authorities), Some(name)),
                 (Err(why), _) => Self::Unusable(why),
                 (_, None) => Self::Unusable(format!("{name:?} is neither a host name nor an address")),
@@ -60,20 +56,9 @@ impl Trusted {
     }
 }
 
-async fn read_authorities(path: &Path) -> Result<Authorities, String> {
-    let unusable = |why: String| format!("the file of authorities {} cannot be used: {why}", path.display());
-    let pem = read_bounded(path).await.map_err(|error| unusable(error.to_string()))?;
-    Authorities::from_pem(&pem).map_err(|error| unusable(error.to_string()))
-}
-
-async fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let file = tokio::fs::File::open(path).await?;
-    file.take(AUTHORITIES_BYTES_MAX + 1).read_to_end(&mut bytes).await?;
-    if bytes.len() as u64 > AUTHORITIES_BYTES_MAX {
-        return Err(io::Error::other(format!("it is larger than {AUTHORITIES_BYTES_MAX} bytes")));
-    }
-    Ok(bytes)
+fn authorities(file: &NamedFile) -> Result<Authorities, String> {
+    let unusable = |why| format!("the file of authorities {} cannot be used: {why}", file.path.display());
+    Authorities::from_pem(&file.contents).map_err(unusable)
 }
 
 /// Shakes hands. `host` is the name asked for where none is verified.

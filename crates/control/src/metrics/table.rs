@@ -30,6 +30,13 @@ pub(super) const METRICS: &[Metric] = &[
         read: |scrape, samples| samples.one(scrape.world.totals.reloads_failed.sum() as f64),
     },
     Metric {
+        name: "transom_log_lines_lost_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Lines of the access log that were not written because its sink was too slow",
+        read: |scrape, samples| samples.one(scrape.world.totals.log_lines_lost.sum() as f64),
+    },
+    Metric {
         name: "transom_ready",
         kind: Kind::Gauge,
         labels: &[],

@@ -52,6 +52,7 @@ fn the_text_says_what_the_world_is() {
     {
         let world = current.load();
         world.totals.faults.count_shared(Fault::ServerRefused);
+        world.totals.log_lines_lost.add_shared(5);
         let counters = world.listeners()[0].counters();
         counters.connections.add(0, 3);
         counters.bytes_in.add(1, 1000);
@@ -61,6 +62,7 @@ fn the_text_says_what_the_world_is() {
     let table = [
         ("transom_reload_generation", 1.0),
         ("transom_reload_failures_total", 0.0),
+        ("transom_log_lines_lost_total", 5.0),
         ("transom_ready", 1.0),
         ("transom_faults_total{code=\"server-refused\"}", 1.0),
         ("transom_faults_total{code=\"pool-empty\"}", 0.0),

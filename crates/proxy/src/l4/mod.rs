@@ -12,13 +12,11 @@ use std::sync::Arc;
 use transom_config::ListenerMode;
 use transom_state::{Fault, Pass, Pool};
 
-use crate::log::Record;
+use crate::log::{Ending, Load, Record};
 use crate::runtime::{Stop, runtime};
 use crate::socket::Socket;
 use crate::worker::Worker;
-use relay::Relay;
-
-pub(crate) use relay::Relayed;
+use relay::{Relay, Relayed};
 
 /// Serves one client connection from its first byte to its last. `passes` count it while it lives.
 ///
@@ -34,8 +32,28 @@ pub(crate) async fn serve(
         Ok(relay) => relay.await,
         Err(fault) => Relayed::nothing(fault),
     };
-    worker.finish(&record, &relayed);
+    finish(worker, &record, &relayed);
     drop(passes);
+}
+
+/// The end of a connection: counters and its line.
+fn finish(worker: &Worker, record: &Record, relayed: &Relayed) {
+    let Relayed { bytes_up: bytes_in, bytes_down: bytes_out, fault, .. } = *relayed;
+    if let Some(fault) = fault {
+        worker.count(fault);
+    }
+    if record.pool.is_none() {
+        record.listener.counters().refused.add(worker.index, 1);
+    }
+    let pool =
+        record.pool.as_ref().map_or(0, |pool| pool.servers().iter().map(|server| server.connections()).sum());
+    let load = Load {
+        process: worker.process_connections(),
+        listener: record.listener.gate().used(),
+        pool,
+        server: relayed.server_connections,
+    };
+    worker.log().write(record, &Ending { at: runtime().now(), bytes_in, bytes_out, fault, load });
 }
 
 /// Everything until bytes flow: who is it, where does it want to go, which server takes it.

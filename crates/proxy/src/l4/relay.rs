@@ -84,22 +84,26 @@ impl Relay {
     }
 
     fn poll_both(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Fault>> {
-        let up = self.up.poll_move(&self.client, &self.server).map_err(|broken| broken.fault(Side::Client));
+        let up = self
+            .up
+            .poll_move(&self.client, &self.server, self.down.has_ended())
+            .map_err(|broken| broken.fault(Side::Client));
         if let Poll::Ready(Err(fault)) = up {
             return Poll::Ready(Err(fault));
         }
-        let down =
-            self.down.poll_move(&self.server, &self.client).map_err(|broken| broken.fault(Side::Server));
+        let down = self
+            .down
+            .poll_move(&self.server, &self.client, self.up.has_ended())
+            .map_err(|broken| broken.fault(Side::Server));
         if let Poll::Ready(Err(fault)) = down {
             return Poll::Ready(Err(fault));
         }
         if let Some(watch) = &mut self.down_watch
             && watch.poll_down(context).is_ready()
         {
-            return Poll::Ready(Err(Fault::ServerReset));
+            return Poll::Ready(Err(Fault::ServerWentDown));
         }
-        ready!(up.is_ready().then_some(()).map_or(Poll::Pending, Poll::Ready));
-        down
+        if up.is_pending() { Poll::Pending } else { down }
     }
 
     /// Brings the counters up to date.
@@ -116,15 +120,10 @@ impl Relay {
     /// The end, orderly or not.
     fn finish(&mut self, fault: Option<Fault>) -> Relayed {
         self.count();
-        if matches!(fault, Some(Fault::ClientClosed | Fault::ServerReset)) {
+        if matches!(fault, Some(Fault::ClientClosed | Fault::ServerReset | Fault::ServerWentDown)) {
             // The other side must not take a broken connection for an orderly end.
             self.client.reset_on_close();
             self.server.reset_on_close();
-        }
-        if let Some(fault) = fault
-            && let Some(transition) = self.lease.failed(fault, self.worker.index, runtime().now())
-        {
-            log::warn!("{transition}");
         }
         Relayed {
             bytes_up: self.up.bytes,
@@ -226,13 +225,20 @@ impl Direction {
         Self { held: Held::Nothing, bytes: 0, counted: 0, last_byte: 0, full_reads: 0, stage: Stage::Open }
     }
 
-    /// Moves what can be moved. `Ready(Ok)`: the end has been passed on.
-    fn poll_move(&mut self, source: &Socket, sink: &Socket) -> Poll<Result<(), Broken>> {
+    fn has_ended(&self) -> bool {
+        self.stage == Stage::Ended
+    }
+
+    /// Moves what can be moved. `Ready(Ok)`: the end has been passed on, or, where this is the `last` direction to end,
+    /// is left to the close that follows.
+    fn poll_move(&mut self, source: &Socket, sink: &Socket, last: bool) -> Poll<Result<(), Broken>> {
         loop {
             match (&mut self.held, self.stage) {
                 (_, Stage::Ended) => return Poll::Ready(Ok(())),
                 (Held::Nothing, Stage::Ending) => {
-                    sink.shut();
+                    if !last {
+                        sink.shut();
+                    }
                     self.stage = Stage::Ended;
                 }
                 (Held::Nothing, Stage::Open) => {

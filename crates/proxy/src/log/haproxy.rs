@@ -37,7 +37,7 @@ fn termination(fault: Option<Fault>) -> &'static str {
     match fault {
         Fault::ClientClosed => "CD",
         Fault::ClientTimeout => "cD",
-        Fault::ServerReset | Fault::ServerClosedMidBody => "SD",
+        Fault::ServerReset | Fault::ServerWentDown | Fault::ServerClosedMidBody => "SD",
         Fault::ServerResponseTimeout => "sD",
         Fault::QueueTimeout => "sQ",
         Fault::PoolFull

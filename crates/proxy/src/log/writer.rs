@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+
+use transom_state::Counter;
 
 /// Batches that may wait to be written (each up to [`super::BATCH_BYTES`] or an eighth of a second of lines); further
 /// ones are lost and counted.
@@ -16,7 +17,7 @@ const WAITING_MAX: usize = 256;
 #[derive(Clone)]
 pub(crate) struct Sender {
     batches: SyncSender<Vec<u8>>,
-    lost: Arc<AtomicU64>,
+    lost: Arc<Counter>,
 }
 
 impl Sender {
@@ -27,7 +28,9 @@ impl Sender {
             return;
         };
         let lines = batch.iter().filter(|byte| **byte == b'\n').count() as u64;
-        if self.lost.fetch_add(lines, Ordering::Relaxed) == 0 {
+        let first = self.lost.sum() == 0;
+        self.lost.add_shared(lines);
+        if first {
             log::warn!(
                 "the access log's sink is too slow: lines are being lost (transom_log_lines_lost_total)"
             );
@@ -42,7 +45,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts to write to `sink`; lost lines are added to `lost`.
-    pub(crate) fn start(sink: OwnedFd, lost: Arc<AtomicU64>) -> io::Result<(Self, Sender)> {
+    pub(crate) fn start(sink: OwnedFd, lost: Arc<Counter>) -> io::Result<(Self, Sender)> {
         let (batches, receiver) = sync_channel(WAITING_MAX);
         let thread = std::thread::Builder::new()
             .name("access-log".into())
@@ -67,5 +70,24 @@ fn write_all(mut sink: File, batches: &Receiver<Vec<u8>>) {
             log::error!("the access log cannot be written: {error}");
         }
         failing = outcome.is_err();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_find_no_room_are_counted() {
+        let (batches, receiver) = sync_channel(1);
+        let lost = Arc::new(Counter::new(0));
+        let sender = Sender { batches, lost: Arc::clone(&lost) };
+        sender.send(b"one\n".to_vec());
+        assert_eq!(lost.sum(), 0, "the first waits");
+        sender.send(b"two\nthree\n".to_vec());
+        assert_eq!(lost.sum(), 2);
+        drop(receiver);
+        sender.send(b"four\n".to_vec());
+        assert_eq!(lost.sum(), 3, "nobody writes any more");
     }
 }

@@ -42,7 +42,7 @@ async fn probes(current: &Arc<Current>, name: &str, seconds: u64) -> Vec<u128> {
 async fn probes_go_out_at_once_and_then_in_their_rhythm() {
     let current = current(POOL);
     let mut runner = runner(&current);
-    runner.follow().await;
+    runner.follow();
     let seen = probes(&current, "one", 25).await;
     assert_eq!(seen.len(), 3, "{seen:?}");
     assert!(seen[0] <= 1000, "{seen:?}");
@@ -59,11 +59,11 @@ async fn probes_go_out_at_once_and_then_in_their_rhythm() {
 async fn a_reload_that_leaves_the_check_alone_leaves_the_rhythm_alone() {
     let current = current(POOL);
     let mut runner = runner(&current);
-    runner.follow().await;
+    runner.follow();
     let before = probes(&current, "one", 5).await;
     assert_eq!(before.len(), 1);
     reload(&current, &POOL.replace("two.test", "three.test"));
-    runner.follow().await;
+    runner.follow();
     let one = probes(&current, "one", 20).await;
     assert!((4000..=6600).contains(&one[0]), "the rhythm goes on: {one:?}");
     assert_eq!(one.len(), 2, "and the probes reach the server of the new world: {one:?}");
@@ -73,10 +73,10 @@ async fn a_reload_that_leaves_the_check_alone_leaves_the_rhythm_alone() {
 async fn a_changed_check_begins_anew() {
     let current = current(POOL);
     let mut runner = runner(&current);
-    runner.follow().await;
+    runner.follow();
     probes(&current, "one", 5).await;
     reload(&current, &POOL.replace("10s", "3s"));
-    runner.follow().await;
+    runner.follow();
     let one = probes(&current, "one", 8).await;
     assert_eq!(one.len(), 3, "{one:?}");
     assert!(one[0] <= 1000, "{one:?}");
@@ -86,13 +86,13 @@ async fn a_changed_check_begins_anew() {
 async fn servers_that_are_gone_are_left_alone() {
     let current = current(POOL);
     let mut runner = runner(&current);
-    runner.follow().await;
+    runner.follow();
     probes(&current, "one", 5).await;
     let two = server(&current, "p", "two");
     let last = two.last_probe();
     assert!(last.is_some());
     reload(&current, &POOL.replace(r#", { name = "two", address = "two.test:1" }"#, ""));
-    runner.follow().await;
+    runner.follow();
     probes(&current, "one", 30).await;
     assert_eq!(two.last_probe(), last);
     assert_eq!(runner.tasks.len(), 1);
