@@ -34,8 +34,11 @@ pub fn slot4(client: Ipv4Addr, vip: Ipv4Addr, ports: Ports) -> usize {
 #[must_use]
 pub fn slot6(client: Ipv6Addr, vip: Ipv6Addr, ports: Ports) -> usize {
     let (client, vip) = (words(client), words(vip));
-    let network = u64::from(client[0]) << 32 | u64::from(client[1]);
-    let host = u64::from(client[2]) << 32 | u64::from(client[3]);
+    let half = |low: u32, high: u32| {
+        let [[a, b, c, d], [e, f, g, h]] = [low, high].map(u32::to_ne_bytes);
+        u64::from_ne_bytes([a, b, c, d, e, f, g, h])
+    };
+    let (network, host) = (half(client[0], client[1]), half(client[2], client[3]));
     let first = network.wrapping_mul(MIX_A) ^ host.wrapping_mul(MIX_B);
     slot(mix(first, u64::from(vip[3]) << 32 | u64::from(ports.word())))
 }

@@ -58,12 +58,9 @@ INLINE int too_big4(struct xdp_md *ctx, struct packet *packet, u32 fits)
 
 INLINE int too_big6(struct xdp_md *ctx, struct packet *packet, u32 fits)
 {
-	u32 client[4], vip[4];
-#pragma unroll
-	for (int i = 0; i < 4; i++) {
-		client[i] = packet->ip6->source[i];
-		vip[i] = packet->ip6->destination[i];
-	}
+	u32 client[4] WHOLE_WORDS, vip[4] WHOLE_WORDS;
+	copy_address(client, packet->ip6->source);
+	copy_address(vip, packet->ip6->destination);
 	struct ip6 *ip = turn_frame(ctx, packet, QUOTE6, sizeof(*ip) + sizeof(struct icmp));
 	if (!ip)
 		return drop(packet, REASON_NO_ROOM);
@@ -74,11 +71,8 @@ INLINE int too_big6(struct xdp_md *ctx, struct packet *packet, u32 fits)
 	ip->payload_length = swap16(sizeof(*icmp) + QUOTE6);
 	ip->next_header = PROTOCOL_ICMP6;
 	ip->hop_limit = 64;
-#pragma unroll
-	for (int i = 0; i < 4; i++) {
-		ip->source[i] = vip[i];
-		ip->destination[i] = client[i];
-	}
+	copy_address(ip->source, vip);
+	copy_address(ip->destination, client);
 	icmp->type = 2; /* packet too big (RFC 4443) */
 	icmp->code = 0;
 	icmp->checksum = 0;

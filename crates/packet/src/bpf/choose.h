@@ -21,8 +21,7 @@ INLINE u32 hash4(struct packet *packet, struct vip *vip)
 INLINE u32 hash6(struct packet *packet, struct vip *vip)
 {
 	u32 ports = vip->hash_on == HASH_ON_SOURCE ? 0 : packet->ports;
-	u64 network = (u64)packet->source6[0] << 32 | packet->source6[1];
-	u64 host = (u64)packet->source6[2] << 32 | packet->source6[3];
+	u64 network = half(packet->source6, 0), host = half(packet->source6, 1);
 	return mix(network * MIX_A ^ host * MIX_B, (u64)packet->target6[3] << 32 | ports);
 }
 
@@ -109,11 +108,8 @@ INLINE void flow_of4(struct packet *packet, struct flow4 *flow)
 
 INLINE void flow_of6(struct packet *packet, struct flow6 *flow)
 {
-#pragma unroll
-	for (int i = 0; i < 4; i++) {
-		flow->source[i] = packet->source6[i];
-		flow->destination[i] = packet->target6[i];
-	}
+	copy_address(flow->source, packet->source6);
+	copy_address(flow->destination, packet->target6);
 	flow->ports = packet->ports;
 	flow->protocol = packet->protocol;
 }

@@ -27,7 +27,7 @@ INLINE void choose6(struct packet *packet, u32 word, struct choice *choice)
 		take(choice, WORD_CURRENT(word));
 		return;
 	}
-	struct flow6 flow;
+	struct flow6 flow WHOLE_WORDS;
 	flow_of6(packet, &flow);
 	choose_changed(packet, &flows6, &flow, word, choice);
 }
@@ -52,10 +52,8 @@ INLINE int balance4(struct xdp_md *ctx, struct packet *packet)
 
 INLINE int balance6(struct xdp_md *ctx, struct packet *packet)
 {
-	struct vip6_key key = {.port = packet->ports >> 16, .protocol = packet->protocol};
-#pragma unroll
-	for (int i = 0; i < 4; i++)
-		key.address[i] = packet->target6[i];
+	struct vip6_key key WHOLE_WORDS = {.port = packet->ports >> 16, .protocol = packet->protocol};
+	copy_address(key.address, packet->target6);
 	struct vip *vip = map_lookup(&vips6, &key);
 	if (!vip)
 		return nat_reply6(ctx, packet);

@@ -113,10 +113,7 @@ INLINE int tunnel6(struct xdp_md *ctx, struct packet *packet, struct server *ser
 	outer->payload_length = swap16(inner);
 	outer->next_header = protocol;
 	outer->hop_limit = 64;
-#pragma unroll
-	for (int i = 0; i < 4; i++) {
-		outer->source[i] = server->source[i];
-		outer->destination[i] = server->address[i];
-	}
+	copy_address(outer->source, server->source);
+	copy_address(outer->destination, server->address);
 	return leave(ctx, packet, server->interface, REASON_TUNNEL);
 }

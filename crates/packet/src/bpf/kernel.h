@@ -14,6 +14,8 @@ typedef signed long long s64;
 #define unlikely(x) __builtin_expect(!!(x), 0)
 /* Keeps the compiler from folding what was proven about a value into a form the verifier cannot follow. */
 #define KEEP(value) asm volatile("" : "+r"(value))
+/* Stack variables whose IPv6 addresses are copied by copy_address. */
+#define WHOLE_WORDS __attribute__((aligned(8)))
 #define swap16(x) __builtin_bswap16(x)
 #define swap32(x) __builtin_bswap32(x)
 
@@ -88,6 +90,20 @@ struct icmp {
 	u16 checksum;
 	u32 rest;
 };
+
+/* Half an IPv6 address, wherever it lies. */
+typedef u64 __attribute__((may_alias)) half_address;
+
+INLINE u64 half(const u32 *address, int which)
+{
+	return ((const half_address *)address)[which];
+}
+
+INLINE void copy_address(u32 *to, const u32 *from)
+{
+	((half_address *)to)[0] = half(from, 0);
+	((half_address *)to)[1] = half(from, 1);
+}
 
 #define ETHERTYPE_IP4 0x0008
 #define ETHERTYPE_IP6 0xdd86

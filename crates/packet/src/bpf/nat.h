@@ -221,15 +221,13 @@ INLINE struct nat6 *open6(struct xdp_md *ctx, struct packet *packet, const struc
 		return 0;
 	struct server *server = choice.server;
 	u16 port = flow->ports >> 16;
-	struct flow6 reply_flow = {.ports = flow->ports << 16 | server->port, .protocol = flow->protocol};
-	struct nat6 request = {.port = server->port, .server = choice.number, .epoch = server->epoch};
-	struct nat6 reply = {.port = port, .server = choice.number, .epoch = server->epoch, .direction = TO_CLIENT};
-#pragma unroll
-	for (int i = 0; i < 4; i++) {
-		reply_flow.source[i] = request.address[i] = server->address[i];
-		reply_flow.destination[i] = flow->source[i];
-		reply.address[i] = flow->destination[i];
-	}
+	struct flow6 reply_flow WHOLE_WORDS = {.ports = flow->ports << 16 | server->port, .protocol = flow->protocol};
+	struct nat6 request WHOLE_WORDS = {.port = server->port, .server = choice.number, .epoch = server->epoch};
+	struct nat6 reply WHOLE_WORDS = {.port = port, .server = choice.number, .epoch = server->epoch, .direction = TO_CLIENT};
+	copy_address(request.address, server->address);
+	copy_address(reply_flow.source, server->address);
+	copy_address(reply_flow.destination, flow->source);
+	copy_address(reply.address, flow->destination);
 	struct nat6 *other = map_lookup(&nats6, &reply_flow);
 	packet->reason = REASON_NAT_CLASH;
 	if (other && clashes(packet, other->direction, other->closing,
@@ -250,7 +248,7 @@ INLINE struct nat6 *open6(struct xdp_md *ctx, struct packet *packet, const struc
 
 INLINE int nat6(struct xdp_md *ctx, struct packet *packet, struct vip *vip)
 {
-	struct flow6 flow;
+	struct flow6 flow WHOLE_WORDS;
 	flow_of6(packet, &flow);
 	struct nat6 *entry = map_lookup(&nats6, &flow);
 	struct server *server = 0;
@@ -270,9 +268,7 @@ INLINE int nat6(struct xdp_md *ctx, struct packet *packet, struct vip *vip)
 	}
 	note_closing(packet, &entry->closing);
 	struct ip6 *ip = packet->ip6;
-#pragma unroll
-	for (int i = 0; i < 4; i++)
-		ip->destination[i] = entry->address[i];
+	copy_address(ip->destination, entry->address);
 	rewrite_port(packet, destination_port(packet), entry->port, entry->body_delta);
 	ip->hop_limit--;
 	set_macs(packet->ethernet, server->macs);
@@ -283,7 +279,7 @@ INLINE int nat6(struct xdp_md *ctx, struct packet *packet, struct vip *vip)
 /* As for IPv4; the message's checksum covers the addresses of both headers. */
 INLINE int nat_error6(struct xdp_md *ctx, struct packet *packet, struct vip *vip)
 {
-	struct flow6 flow;
+	struct flow6 flow WHOLE_WORDS;
 	flow_of6(packet, &flow);
 	struct nat6 *entry = map_lookup(&nats6, &flow);
 	struct server *server = entry ? live(entry->server) : 0;
@@ -295,9 +291,8 @@ INLINE int nat_error6(struct xdp_md *ctx, struct packet *packet, struct vip *vip
 	u16 *port = (void *)(quote + 1);
 	u16 delta = delta128(ip->destination, entry->address);
 	icmp->checksum = adjusted(icmp->checksum, delta16(*port, entry->port, fold32((u32)delta + delta)));
-#pragma unroll
-	for (int i = 0; i < 4; i++)
-		quote->source[i] = ip->destination[i] = entry->address[i];
+	copy_address(ip->destination, entry->address);
+	copy_address(quote->source, entry->address);
 	*port = entry->port;
 	ip->hop_limit--;
 	set_macs(packet->ethernet, server->macs);
@@ -309,7 +304,7 @@ INLINE int nat_reply6(struct xdp_md *ctx, struct packet *packet)
 {
 	if (packet->about || !may_reply(replier6(packet->source6, packet->ports & 0xffff)))
 		return pass(packet, REASON_NO_VIP);
-	struct flow6 flow;
+	struct flow6 flow WHOLE_WORDS;
 	flow_of6(packet, &flow);
 	struct nat6 *entry = map_lookup(&nats6, &flow);
 	if (!entry || entry->direction != TO_CLIENT)
@@ -318,9 +313,7 @@ INLINE int nat_reply6(struct xdp_md *ctx, struct packet *packet)
 	if (ip->hop_limit <= 1)
 		return pass(packet, REASON_TTL);
 	note_closing(packet, &entry->closing);
-#pragma unroll
-	for (int i = 0; i < 4; i++)
-		ip->source[i] = entry->address[i];
+	copy_address(ip->source, entry->address);
 	rewrite_port(packet, source_port(packet), entry->port, entry->body_delta);
 	ip->hop_limit--;
 	set_macs(packet->ethernet, entry->macs);
