@@ -8,6 +8,25 @@
 //!
 //! The life of a packet: `parse` proves every length, the shield's place is next, the VIP is looked up, a ring
 //! or the table of flows names the server, and the packet leaves rewritten. Every verdict has one [`abi::Reason`].
+//!
+//! Whoever starts it fills the maps before any interface has the program, and goes on from what an earlier process
+//! left there:
+//!
+//! ```no_run
+//! use std::time::Instant;
+//! use transom_packet::{Fault, load, plan};
+//!
+//! fn start(wanted: &[plan::Vip], interfaces: Vec<String>) -> Result<(load::Door, plan::Plan), Fault> {
+//!     let mut door = load::Door::load(&load::Options { interfaces, ..load::Options::default() })?;
+//!     let limits = plan::Limits { vips_max: door.tables.vips_max()?, ..plan::Limits::default() };
+//!     let mut plan = plan::Plan::adopt(limits, &door.tables.contents()?, Instant::now());
+//!     door.tables.apply(&plan.update(wanted, Instant::now())?)?;
+//!     door.attach()?;
+//!     Ok((door, plan))
+//! }
+//! ```
+//!
+//! Afterwards every change of servers, and a tick now and then, is one more `plan.update` and `apply`.
 
 pub mod abi;
 pub mod counters;

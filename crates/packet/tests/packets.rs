@@ -9,7 +9,7 @@ mod lab;
 use std::net::IpAddr;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aya::programs::{TestRun, TestRunOptions};
 use frame::{ACK, Body, CLIENT_MAC, DOOR_MAC, FIN, Frame, RST, SYN, octets, sum};
@@ -19,7 +19,7 @@ use transom_packet::Fault;
 use transom_packet::abi::{HashOn, Mode, Policy, Reason, Settings};
 use transom_packet::decap::{self, Decap};
 use transom_packet::hash::{Ports, slot4, slot6};
-use transom_packet::load::{Door, Options};
+use transom_packet::load::{Door, Options, Tables};
 use transom_packet::plan::{Protocol, ServerState, Vip};
 
 const CLIENT: (&str, u16) = ("198.18.1.7", 31_337);
@@ -191,6 +191,23 @@ fn nat_replies_go_back_the_way_the_client_came() {
             assert_same(server, &outcome.frame, &wanted.bytes());
         }
     }
+}
+
+#[test]
+fn a_worker_with_the_descriptors_needs_nothing_else() {
+    let mut lab = Lab::new(wanted());
+    let hand_over = |tables: &Tables| -> Vec<_> {
+        let all = tables.descriptors();
+        all.into_iter().map(|(name, map)| (name.to_owned(), map.try_clone_to_owned().unwrap())).collect()
+    };
+    let mut worker = Tables::from_descriptors(hand_over(&lab.door.tables)).unwrap();
+    lab.wanted.retain(|vip| vip.mode == Mode::Dsr);
+    worker.apply(&lab.plan.update(&lab.wanted, Instant::now()).unwrap()).unwrap();
+    assert_eq!(lab.run(&tcp(TUNNEL).bytes()).reason, Reason::NoVip, "what the worker wrote counts");
+    assert_eq!(worker.reason(Reason::NoVip).unwrap(), 1, "and it reads what was counted");
+    assert_eq!(worker.vips_max().unwrap(), 64);
+    let torn = hand_over(&lab.door.tables).split_off(1);
+    assert!(matches!(Tables::from_descriptors(torn).err(), Some(Fault::Map(_))), "a missing map is told");
 }
 
 #[test]
