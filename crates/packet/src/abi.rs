@@ -306,7 +306,7 @@ pub struct Nat4 {
     pub address: u32,
     /// Likewise.
     pub port: u16,
-    /// Added to the IP header's checksum.
+    /// Added to the IP header's checksum, its TTL's fall by one included.
     pub header_delta: u16,
     /// Added to the TCP or UDP checksum.
     pub body_delta: u16,

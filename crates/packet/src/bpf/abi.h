@@ -133,7 +133,7 @@ enum direction {
 struct nat4 {
 	u32 address;	  /* to the server: its address; to the client: the VIP */
 	u16 port;	  /* likewise */
-	u16 header_delta; /* for the IP header's checksum */
+	u16 header_delta; /* for the IP header's checksum, its TTL's fall by one included */
 	u16 body_delta;	  /* for the TCP or UDP checksum */
 	u16 server;
 	u16 epoch;

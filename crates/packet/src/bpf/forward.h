@@ -19,6 +19,9 @@ INLINE void set_macs(void *frame, const u32 *macs)
 	to[2] = macs[2];
 }
 
+/* What a TTL that falls by one adds to the sum of its header. */
+#define AGED 0xfffe
+
 /* We are a router: a packet that goes in circles dies. The caller made sure of a TTL above 1. */
 INLINE void age4(struct ip4 *ip)
 {

@@ -101,19 +101,19 @@ INLINE struct nat4 *open4(struct xdp_md *ctx, struct packet *packet, const struc
 	packet->reason = REASON_FLOW_RATE;
 	if (!within_budget())
 		return 0;
+	u16 there = delta32(flow->destination, server->address[0]);
+	u16 back = delta32(server->address[0], flow->destination);
 	struct nat4 request = {
 		.address = server->address[0], .port = server->port,
-		.header_delta = delta32(flow->destination, server->address[0]),
+		.header_delta = fold32((u32)there + AGED), .body_delta = delta16(port, server->port, there),
 		.server = choice.number, .epoch = server->epoch, .direction = TO_SERVER,
 	};
-	request.body_delta = delta16(port, server->port, request.header_delta);
 	struct nat4 reply = {
 		.address = flow->destination, .port = port,
-		.header_delta = delta32(server->address[0], flow->destination),
+		.header_delta = fold32((u32)back + AGED), .body_delta = delta16(server->port, port, back),
 		.server = choice.number, .epoch = server->epoch, .direction = TO_CLIENT,
 		.interface = ctx->ingress_ifindex,
 	};
-	reply.body_delta = delta16(server->port, port, reply.header_delta);
 	macs_back(packet, reply.macs);
 	expect_replies(replier(server->address[0], server->port));
 	map_update(&nats4, &reply_flow, &reply, UPDATE_ANY);
@@ -157,7 +157,7 @@ INLINE int nat4(struct xdp_md *ctx, struct packet *packet, struct vip *vip)
 	ip->destination = entry->address;
 	ip->checksum = adjusted(ip->checksum, entry->header_delta);
 	rewrite_port(packet, destination_port(packet), entry->port, entry->body_delta);
-	age4(ip);
+	ip->ttl--;
 	set_macs(packet->ethernet, server->macs);
 	count_choice(packet, vip, entry->server, opened);
 	return leave(ctx, packet, server->interface, REASON_NAT);
@@ -180,11 +180,11 @@ INLINE int nat_error4(struct xdp_md *ctx, struct packet *packet, struct vip *vip
 	u16 there = *port;
 	ip->destination = entry->address;
 	ip->checksum = adjusted(ip->checksum, entry->header_delta);
+	quote->checksum = adjusted(quote->checksum, delta32(quote->source, entry->address));
 	quote->source = entry->address;
-	quote->checksum = adjusted(quote->checksum, entry->header_delta);
 	*port = entry->port;
 	icmp->checksum = adjusted(icmp->checksum, delta16(there, entry->port, 0));
-	age4(ip);
+	ip->ttl--;
 	set_macs(packet->ethernet, server->macs);
 	count_choice(packet, vip, entry->server, 0);
 	return leave(ctx, packet, server->interface, REASON_NAT);
@@ -207,7 +207,7 @@ INLINE int nat_reply4(struct xdp_md *ctx, struct packet *packet)
 	ip->source = entry->address;
 	ip->checksum = adjusted(ip->checksum, entry->header_delta);
 	rewrite_port(packet, source_port(packet), entry->port, entry->body_delta);
-	age4(ip);
+	ip->ttl--;
 	set_macs(packet->ethernet, entry->macs);
 	count_reply(&server_traffic, entry->server, packet->length);
 	return leave(ctx, packet, entry->interface, REASON_NAT_REPLY);
