@@ -1,11 +1,29 @@
 //! A web application firewall engine: runs SecLang rule sets, such as the OWASP Core Rule Set, unmodified.
-#![expect(dead_code, reason = "the evaluator that uses these parts comes next")]
+
 mod body;
 mod byteset;
+mod compile;
+mod effects;
+mod engine;
+mod eval;
+mod facts;
 pub mod lang;
 mod ops;
 mod prefilter;
+mod program;
+mod report;
+mod request;
+mod select;
+mod store;
+mod trace;
+mod transaction;
 mod values;
 mod var;
 pub mod xform;
+
+pub use engine::{Engine, RuleSource};
+pub use report::{Interruption, MATCHED_MAX, Match, MatchedVar, Refusal, Report};
+pub use store::Store;
+pub use trace::Event;
+pub use transaction::{Connection, Fed, Now, RequestLine, Transaction, Verdict};
 pub use var::Var;

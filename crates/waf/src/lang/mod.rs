@@ -214,6 +214,15 @@ impl<'f> Loader<'f> {
                 wants(1)?;
                 self.include(&beside(&place.file, &arguments[0]), place, depth + 1);
             }
+            // A missing file is no fault here; one that is there is read like any other.
+            "includeoptional" => {
+                wants(1)?;
+                let path = beside(&place.file, &arguments[0]);
+                let found = files::expand(&path, self.files).unwrap_or_default();
+                for path in found.into_iter().filter(|path| self.files.read(path).is_ok()) {
+                    self.include(&path, place, depth + 1);
+                }
+            }
             "secruleremovebyid" => {
                 for range in arguments.iter().flat_map(|a| a.split([' ', ','])).filter(|a| !a.is_empty()) {
                     self.updates.push(Update::Remove(id_range(range)?));

@@ -24,12 +24,14 @@ pub(crate) enum PatternError {
     Invalid,
 }
 
+#[derive(Debug)]
 enum Machine {
     Linear(Regex),
     Backtracking(fancy_regex::Regex),
 }
 
 /// A compiled pattern.
+#[derive(Debug)]
 pub(crate) struct Pattern {
     machine: Machine,
     /// The same with capture groups; many patterns are only asked whether they match.
