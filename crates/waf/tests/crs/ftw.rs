@@ -185,7 +185,8 @@ pub fn request(input: &Input) -> Request {
         if !has(&headers, "Connection") {
             headers.push(("Connection".to_owned(), "close".to_owned()));
         }
-        if !data.is_empty() && !has(&headers, "Content-Length") {
+        let has_body = !data.is_empty() || input.method == "POST";
+        if has_body && !has(&headers, "Content-Length") {
             headers.push(("Content-Length".to_owned(), data.len().to_string()));
         }
     }

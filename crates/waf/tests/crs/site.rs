@@ -32,6 +32,7 @@ impl Site {
         if !is_http(request) {
             return Outcome { status: 400, report: Report::default(), log: Vec::new() };
         }
+        let request = &framed(request);
         let ends = Connection {
             client: SocketAddr::from(([127, 0, 0, 1], 51_234)),
             server: SocketAddr::from(([127, 0, 0, 1], 80)),
@@ -107,8 +108,48 @@ fn is_http(request: &Request) -> bool {
         Some(_) => request.uri.windows(3).any(|window| window == b"://"),
         None => false,
     };
-    let target = target && !request.uri.iter().any(|byte| *byte <= b' ' || *byte == 0x7f);
-    version && method && target && request.header("host").is_some() | (request.version != b"HTTP/1.1")
+    let target = target && !request.uri.iter().any(|byte| *byte <= b' ' || *byte == 0x7f || *byte == b'#');
+    let mut values = request.headers.iter().map(|(_, value)| value);
+    let values = !values.any(|value| value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
+    let host = match request.header("host") {
+        Some(host) => !host.is_empty() && host.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'%'),
+        None => request.version != b"HTTP/1.1",
+    };
+    version && method && target && values && host
+}
+
+/// What a front end makes of a message (RFC 9112 section 6): a body is there only if a header says so, and
+/// `Transfer-Encoding` overrides `Content-Length`, which is not passed on beside it.
+fn framed(request: &Request) -> Request {
+    let chunked =
+        request.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case(b"chunked"));
+    let sized = request.header("content-length").is_some();
+    let keep = |name: &[u8]| !(chunked && name.eq_ignore_ascii_case(b"content-length"));
+    let body = match (chunked, sized) {
+        (true, _) => unchunk(&request.body),
+        (false, true) => request.body.clone(),
+        (false, false) => Vec::new(),
+    };
+    Request {
+        method: request.method.clone(),
+        uri: request.uri.clone(),
+        version: request.version.clone(),
+        headers: request.headers.iter().filter(|(name, _)| keep(name)).cloned().collect(),
+        body,
+    }
+}
+
+fn unchunk(mut rest: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Some(end) = rest.windows(2).position(|window| window == b"\r\n") {
+        let size = std::str::from_utf8(&rest[..end])
+            .ok()
+            .and_then(|text| usize::from_str_radix(text.trim(), 16).ok());
+        let Some(size) = size.filter(|size| *size > 0 && end + 2 + size <= rest.len()) else { break };
+        body.extend_from_slice(&rest[end + 2..end + 2 + size]);
+        rest = rest[end + 2 + size..].strip_prefix(b"\r\n").unwrap_or(b"");
+    }
+    body
 }
 
 /// `/reflect` answers what the request's JSON says; everything else answers nothing, with 200.
