@@ -44,12 +44,21 @@ impl Speller<'_> {
                     quantified = !was_quantified;
                 }
                 '{' => quantified = self.brace(),
-                _ => {
-                    self.out.push(c);
-                    self.take(c.len_utf8());
-                }
+                _ => self.plain(c),
             }
         }
+    }
+
+    /// Values are bytes, not characters: what is beyond ASCII is its UTF-8 bytes, in a class each by itself.
+    fn plain(&mut self, c: char) {
+        if c.is_ascii() {
+            self.out.push(c);
+        } else {
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                self.byte(byte);
+            }
+        }
+        self.take(c.len_utf8());
     }
 
     fn take(&mut self, count: usize) -> &str {
@@ -190,10 +199,7 @@ impl Speller<'_> {
                     self.take(1);
                     self.out.extend(['\\', c]);
                 }
-                _ => {
-                    self.take(c.len_utf8());
-                    self.out.push(c);
-                }
+                _ => self.plain(c),
             }
         }
     }
@@ -232,6 +238,7 @@ mod tests {
             (r"\h\v", r"[\t\x20\xA0][\n\x0B\x0C\r\x85]"),
             (r"\Qa.b\E.", r"a\.b."),
             (r"a(?#note)b", "ab"),
+            ("[´]é", r"[\xC2\xB4]\xC3\xA9"),
         ] {
             assert_eq!(respell(theirs).pattern, ours, "{theirs}");
             assert!(!respell(theirs).backtracks, "{theirs}");
