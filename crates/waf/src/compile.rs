@@ -140,7 +140,16 @@ impl Compiler<'_> {
                 _ => self.head_action(&mut rule, action, &defaults),
             }
         }
-        self.program.by_id.insert(rule.id, index);
+        // The status may stand on any rule of a chain.
+        let mut link = text.next.as_deref();
+        while let Some(text) = link {
+            let status = text.actions.iter().find(|action| matches!(action, Action::Status(_)));
+            status.into_iter().for_each(|action| self.head_action(&mut rule, action, &[]));
+            link = text.next.as_deref();
+        }
+        if rule.id != 0 {
+            self.program.by_id.insert(rule.id, index);
+        }
         self.program.rules.push(rule);
         Ok(())
     }

@@ -224,10 +224,35 @@ impl Transaction {
                         self.facts.write_tx(value, &mut out);
                     }
                 }
+                Piece::Matching(var, pattern) => self.expand_matching(program, *var, pattern, &mut out),
                 Piece::Value(var, name) => self.expand_value(program, *var, name.as_deref(), &mut out),
             }
         }
         out
+    }
+
+    fn expand_matching(&self, program: &Program, var: Var, pattern: &crate::ops::Pattern, out: &mut Vec<u8>) {
+        let is_match = |name: &[u8]| pattern.is_match(name).unwrap_or(false);
+        if var == Var::Tx {
+            let slot = (0..program.tx.len() as u32)
+                .find(|slot| self.facts.tx(*slot).is_some() && is_match(program.tx.name(*slot).as_bytes()));
+            if let Some(value) = slot.and_then(|slot| self.facts.tx(slot)) {
+                self.facts.write_tx(value, out);
+            }
+            return;
+        }
+        let source = crate::facts::names_of(var).unwrap_or(var);
+        if !source.is_collection() {
+            return;
+        }
+        let members = self.facts.members(source);
+        if let Some(entry) = members.iter().find(|entry| is_match(self.facts.values.get(entry.name))) {
+            out.extend_from_slice(self.facts.values.get(if source == var {
+                entry.value
+            } else {
+                entry.name
+            }));
+        }
     }
 
     fn expand_value(&self, program: &Program, var: Var, name: Option<&str>, out: &mut Vec<u8>) {

@@ -8,7 +8,7 @@ use crate::prefilter::Lanes;
 use crate::program::{Disruption, Link, Program, Rule, Select};
 use crate::report::{Interruption, MATCHED_MAX, Match, MatchedVar, Refusal};
 use crate::select::{Column, Hit, is_excluded, tx_number};
-use crate::trace::Event;
+use crate::trace::{Event, Skip};
 use crate::transaction::Transaction;
 use crate::values::ValueId;
 
@@ -35,12 +35,27 @@ impl Transaction {
                 self.note(|| "Rule engine disabled, returning...".to_owned());
                 return;
             }
-            if phase != Phase::Logging && (self.interruption.is_some() || self.is_allowed(phase)) {
+            if phase != Phase::Logging && self.interruption.is_some() {
                 return;
             }
+            if phase != Phase::Logging && self.is_allowed(phase) {
+                return self.skipped(program, &steps[at..], Skip::Allowed);
+            }
             match self.step(program, rule, at) {
-                Flow::To(next) => at = next,
+                Flow::To(next) => {
+                    let passed = steps.get(at + 1..next.min(steps.len())).unwrap_or(&[]);
+                    self.skipped(program, passed, Skip::Jumped);
+                    at = next;
+                }
                 Flow::Stop => return,
+            }
+        }
+    }
+
+    fn skipped(&mut self, program: &Program, rules: &[u32], why: Skip) {
+        if self.trace.is_some() {
+            for rule in rules {
+                self.event(|_| Event::Skipped { rule: program.rules[*rule as usize].id, why });
             }
         }
     }
@@ -58,7 +73,7 @@ impl Transaction {
         let next = Flow::To(at + 1);
         if self.removed.get(index as usize).copied().unwrap_or(false) {
             let id = program.rules[index as usize].id;
-            self.note(|| format!("Rule id: {id} was skipped due to a ruleRemoveById action..."));
+            self.event(|_| Event::Skipped { rule: id, why: Skip::Removed });
             return next;
         }
         let rule = &program.rules[index as usize];
@@ -118,6 +133,7 @@ impl Transaction {
             rule: rule.id,
             name: link.test.name,
             argument: String::from_utf8_lossy(argument).into_owned(),
+            targets: program.describe(list),
         });
         if link.multi_match || self.trace.is_some() {
             return self.link_by_value(program, rule, link, argument);
@@ -346,7 +362,7 @@ impl Transaction {
 
     /// Carries out the disruptive action. In detection mode nothing is refused and nothing let through.
     fn disrupt(&mut self, program: &Program, rule: &Rule) -> bool {
-        if rule.disruption == Disruption::Pass {
+        if matches!(rule.disruption, Disruption::Pass) {
             return false;
         }
         self.event(|_| Event::Note(format!("Running action: {}", disruption_name(&rule.disruption))));

@@ -24,6 +24,6 @@ pub mod xform;
 pub use engine::{Engine, RuleSource};
 pub use report::{Interruption, MATCHED_MAX, Match, MatchedVar, Refusal, Report};
 pub use store::Store;
-pub use trace::Event;
+pub use trace::{Event, Skip};
 pub use transaction::{Connection, Fed, Now, RequestLine, Transaction, Verdict};
 pub use var::Var;

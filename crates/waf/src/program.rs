@@ -90,6 +90,28 @@ impl TxNames {
     }
 }
 
+impl Program {
+    /// The targets of a list in words.
+    pub(crate) fn describe(&self, list: ListId) -> String {
+        let names = self.lists[list as usize].selects.iter().map(|select| self.describe_one(select));
+        names.collect::<Vec<_>>().join("|")
+    }
+
+    fn describe_one(&self, select: &Select) -> String {
+        match select {
+            Select::Single(var) | Select::Members(var, Member::All | Member::Matching(_)) => {
+                var.name().to_owned()
+            }
+            Select::Members(var, Member::Named(name)) => {
+                format!("{}:{}", var.name(), String::from_utf8_lossy(name))
+            }
+            Select::TxSlot(slot) => format!("TX:{}", self.tx.name(*slot)),
+            Select::Xml(_) => "XML".to_owned(),
+            Select::Count(inner) => format!("&{}", self.describe_one(inner)),
+        }
+    }
+}
+
 /// A rule and what is chained to it.
 pub(crate) struct Rule {
     pub(crate) id: u64,
@@ -123,7 +145,7 @@ pub(crate) struct About {
 }
 
 /// What a match does to the transaction when the engine acts.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Disruption {
     Pass,
     Deny,
@@ -250,27 +272,37 @@ pub(crate) enum Select {
     Count(Box<Select>),
 }
 
+/// Steps for a pattern over member names that needs the backtracking engine.
+const MEMBER_STEPS_MAX: usize = 10_000;
+
 /// A piece of a text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Piece {
     Text(Vec<u8>),
     TxSlot(u32),
     Value(Var, Option<String>),
+    /// The first member whose name matches.
+    Matching(Var, std::sync::Arc<Pattern>),
 }
 
 /// A template with its TX members looked up.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Text(pub(crate) Vec<Piece>);
 
 impl Text {
-    pub(crate) fn mentions(&self, var: Var) -> bool {
-        self.0.iter().any(|piece| matches!(piece, Piece::Value(own, _) if *own == var))
-    }
-
     pub(crate) fn compile(template: &crate::lang::template::Template, tx: &mut TxNames) -> Self {
         use crate::lang::template::Part;
         let piece = |part: &Part| match part {
             Part::Text(text) => Piece::Text(text.clone()),
+            Part::Value(var, Some(name))
+                if name.len() > 2 && name.starts_with('/') && name.ends_with('/') =>
+            {
+                match Pattern::compile(&format!("(?i){}", &name[1..name.len() - 1]), false, MEMBER_STEPS_MAX)
+                {
+                    Ok(pattern) => Piece::Matching(*var, std::sync::Arc::new(pattern)),
+                    Err(_) => Piece::Value(*var, Some(name.clone())),
+                }
+            }
             Part::Value(Var::Tx, Some(name)) => Piece::TxSlot(tx.add(name)),
             Part::Value(var, name) => Piece::Value(*var, name.clone()),
         };

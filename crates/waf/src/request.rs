@@ -204,6 +204,9 @@ impl Transaction {
                 for (name, value) in json.pairs {
                     self.add_argument(Var::ArgsPost, &name, &value);
                 }
+                if json.over_limit {
+                    self.note(|| "Skipping request argument, over limit".to_owned());
+                }
                 json.error
             }
             BodyKind::Xml => match xml::parse(body) {
@@ -246,7 +249,7 @@ impl Transaction {
         for note in &parsed.notes {
             self.note(|| note.clone());
         }
-        let (mut files, mut others, mut error) = (0, 0, parsed.error);
+        let (mut files, mut error) = (0, parsed.error);
         for part in &parsed.parts {
             let content = &body[part.content.clone()];
             match &part.filename {
@@ -259,10 +262,7 @@ impl Transaction {
                         self.facts.add(Var::FilesTmpContent, &part.name, content);
                     }
                 }
-                None => {
-                    others += content.len();
-                    self.add_argument(Var::ArgsPost, &part.name, content);
-                }
+                None => self.add_argument(Var::ArgsPost, &part.name, content),
             }
             self.facts.add(Var::MultipartName, &part.name, &part.name);
             for (name, value) in &part.headers {
@@ -273,7 +273,7 @@ impl Transaction {
                 );
             }
         }
-        if others > program.settings.request_body_no_files_limit {
+        if body.len() - files > program.settings.request_body_no_files_limit {
             error.get_or_insert_with(|| NO_FILES_LIMIT.to_owned());
         }
         self.facts.set_number(Var::FilesCombinedSize, files);
@@ -295,11 +295,11 @@ impl Transaction {
             (Var::MultipartInvalidQuoting, flags.invalid_quoting),
             (Var::MultipartLfLine, flags.lf_line),
             (Var::MultipartMissingSemicolon, flags.missing_semicolon),
-            (Var::MultipartUnmatchedBoundary, flags.unmatched_boundary),
             (Var::MultipartStrictError, error || flags.strict()),
         ] {
             self.facts.set_flag(var, flag);
         }
+        self.facts.set_number(Var::MultipartUnmatchedBoundary, usize::from(flags.unmatched_boundary));
     }
 
     fn fill_full_request(&mut self, body: &[u8]) {

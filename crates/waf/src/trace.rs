@@ -2,12 +2,23 @@
 
 use crate::xform::Xform;
 
+/// Why a rule was passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// `ctl` took it away.
+    Removed,
+    /// An `allow` lets everything through.
+    Allowed,
+    /// A rule before it had `skip` or `skipAfter`.
+    Jumped,
+}
+
 /// One step. Values are text for people: bytes that are not UTF-8 are replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are what the variant's sentence names")]
 pub enum Event {
     /// A rule begins to look at its targets.
-    Operator { rule: u64, name: &'static str, argument: String },
+    Operator { rule: u64, name: &'static str, argument: String, targets: String },
     /// A transformation made this of the value.
     Transformed { xform: Xform, value: String },
     /// The operator is asked about this.
@@ -16,6 +27,8 @@ pub enum Event {
     Captured { slot: usize, value: String },
     /// A rule, or one rule of a chain, has its answer.
     Returned { rule: u64, matched: bool },
+    /// A rule was not asked.
+    Skipped { rule: u64, why: Skip },
     /// Anything else, in words.
     Note(String),
 }

@@ -136,7 +136,8 @@ impl Transaction {
             rule: u32::MAX,
             matched: Vec::new(),
             matches: Vec::new(),
-            keys: Default::default(),
+            // GLOBAL is there without being asked for.
+            keys: STORED.map(|var| (var == Var::Global).then(Vec::new)),
             highest_severity: u8::MAX,
             pattern_limit_hits: 0,
             request_body_access: settings.request_body_access,

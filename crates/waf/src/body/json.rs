@@ -14,6 +14,8 @@ pub(crate) struct Limits {
 pub(crate) struct Json {
     pub(crate) pairs: Vec<Pair>,
     pub(crate) error: Option<String>,
+    /// It has more leaves than are allowed.
+    pub(crate) over_limit: bool,
 }
 
 /// Reads the whole text. It is read once, left to right, without recursion.
@@ -21,7 +23,8 @@ pub(crate) fn parse(text: &[u8], limits: Limits) -> Json {
     let mut reader =
         Reader { text, at: 0, path: b"json".to_vec(), open: Vec::new(), pairs: Vec::new(), limits };
     let error = reader.run().err().map(|what| format!("JSON parsing error: {what} at byte {}", reader.at));
-    Json { pairs: reader.pairs, error }
+    let over_limit = error.is_some() && reader.pairs.len() >= limits.arguments;
+    Json { pairs: reader.pairs, error, over_limit }
 }
 
 /// An object or array that is not closed yet.

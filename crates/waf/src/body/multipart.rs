@@ -25,7 +25,8 @@ pub(crate) struct Flags {
     pub(crate) invalid_quoting: bool,
     pub(crate) lf_line: bool,
     pub(crate) missing_semicolon: bool,
-    pub(crate) unmatched_boundary: bool,
+    /// A line looked like a boundary and was none: 2 if the body is whole nevertheless, else 1.
+    pub(crate) unmatched_boundary: u8,
 }
 
 impl Flags {
@@ -74,6 +75,9 @@ pub(crate) fn parse(body: &[u8], content_type: &[u8], files_max: usize) -> Multi
         Err(error) => Err(error),
     };
     let mut out = reader.out;
+    if result.is_ok() && out.flags.unmatched_boundary == 1 {
+        out.flags.unmatched_boundary = 2;
+    }
     out.error = result.err().map(|error| format!("Multipart parsing error: Multipart: {error}"));
     keep_files(&mut out, files_max);
     out
@@ -222,6 +226,10 @@ impl Reader {
 
     fn line(&mut self, body: &[u8], range: Range<usize>, boundary: &[u8]) -> Result<(), String> {
         let line = &body[range.clone()];
+        if self.complete {
+            self.out.flags.data_after = true;
+            self.out.notes.push("Multipart: Warning: seen data after last boundary".to_owned());
+        }
         if let Some(rest) = line.strip_prefix(b"--") {
             if let Some(after) = rest.strip_prefix(boundary) {
                 return self.boundary_line(body, range.start, after);
@@ -229,10 +237,7 @@ impl Reader {
             self.check_near_boundary(rest, boundary)?;
         }
         if self.part.is_none() {
-            if self.complete {
-                self.out.flags.data_after = true;
-                self.out.notes.push("Multipart: Warning: seen data after last boundary".to_owned());
-            } else {
+            if !self.complete {
                 self.out.flags.data_before = true;
                 self.out.notes.push("Multipart: Warning: seen data before first boundary".to_owned());
             }
@@ -250,7 +255,7 @@ impl Reader {
         if trimmed.len() < rest.len() && trimmed.starts_with(boundary) {
             return Err("Invalid boundary (whitespace).".to_owned());
         }
-        self.out.flags.unmatched_boundary = true;
+        self.out.flags.unmatched_boundary = 1;
         Ok(())
     }
 
@@ -273,7 +278,7 @@ impl Reader {
         self.end_part(body, start);
         if is_final {
             self.complete = true;
-        } else {
+        } else if !self.complete {
             self.part = Some(Part::default());
             self.in_headers = true;
         }
@@ -400,8 +405,10 @@ fn read_disposition(text: &[u8], part: &mut Part, out: &mut Multipart) -> Result
                 return Err(-15);
             }
             b"filename" => (filed, part.filename) = (true, Some(value)),
-            b"filename*" if extended => return Err(-16),
-            b"filename*" => extended = true,
+            b"filename*" => {
+                check_extended(&value)?;
+                extended = true;
+            }
             _ => return Err(-11),
         }
         rest = rest.trim_ascii_start();
@@ -415,9 +422,20 @@ fn read_disposition(text: &[u8], part: &mut Part, out: &mut Multipart) -> Result
     }
     if extended && !filed {
         out.notes.push("Multipart: Warning: no filename= but filename*".to_owned());
-        return Err(-17);
+        return Err(-19);
     }
     Ok(())
+}
+
+/// `charset'language'value` (RFC 8187 section 3.2). It is only checked: what counts is `filename`.
+fn check_extended(value: &[u8]) -> Result<(), i32> {
+    let mut parts = value.splitn(3, |byte| *byte == b'\'');
+    if parts.next().unwrap_or(b"").is_empty() {
+        return Err(-16);
+    }
+    let text = parts.nth(1).ok_or(-17)?;
+    let valid = memchr::memchr_iter(b'%', text).all(|at| crate::xform::hex_pair(text, at + 1).is_some());
+    if valid { Ok(()) } else { Err(-18) }
 }
 
 /// A value, quoted or not. Single quotes are not in the grammar, but some servers take them: flagged.
@@ -428,7 +446,6 @@ fn disposition_value(rest: &mut &[u8], out: &mut Multipart) -> Result<Vec<u8>, i
         let separators = b"()<>@,;:\\\"/[]?={} \t";
         let end = text.iter().position(|byte| separators.contains(byte) || byte.is_ascii_control());
         let (value, after) = text.split_at(end.unwrap_or(text.len()));
-        note_quotes(value, out);
         *rest = after;
         return Ok(value.to_vec());
     }
@@ -522,7 +539,7 @@ mod tests {
             (part("form-data; filename=b", "") + "--xx--", "missing name"),
             (part("attachment; name=b", "") + "--xx--", "(-1)"),
             (part("form-data; name=\"b", "") + "--xx--", "(-10)"),
-            (part("form-data; name=b; filename*=u''x", "") + "--xx--", "(-17)"),
+            (part("form-data; name=b; filename*=u''x", "") + "--xx--", "(-19)"),
             ("--xx\r\nA: b\r\n\r\n--xx--".to_owned(), "Part missing Content-Disposition"),
             ("--xx\r\n\x0eA: b\r\n\r\n--xx--".to_owned(), "invalid character"),
             ("--xxy\r\n".to_owned(), "Invalid boundary"),
@@ -537,7 +554,9 @@ mod tests {
     fn what_is_tolerated_is_flagged() {
         let field = part("form-data; name='a'", "1");
         let flags = read(&format!("before\r\n{field}--y\r\n--xx--\nafter"), TYPE).flags;
-        assert!(flags.data_before && flags.data_after && flags.invalid_quoting && flags.unmatched_boundary);
+        assert!(
+            flags.data_before && flags.data_after && flags.invalid_quoting && flags.unmatched_boundary == 2
+        );
         assert!(flags.lf_line && flags.crlf_line && flags.strict());
         let file = part("form-data; name=f; filename=x", "");
         assert!(read(&format!("{file}{file}{file}--xx--"), TYPE).flags.file_limit_exceeded);

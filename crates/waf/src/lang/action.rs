@@ -403,6 +403,7 @@ fn set_env(text: &str) -> Result<Action, String> {
 
 fn xmlns(text: &str) -> Result<Action, String> {
     let (prefix, uri) = text.split_once('=').ok_or("xmlns: bad format, missing equals sign")?;
+    let uri = uri.trim().trim_matches('\'');
     if prefix.trim().is_empty() || uri.trim().is_empty() {
         return Err("xmlns is invalid, expecting name=value".to_owned());
     }

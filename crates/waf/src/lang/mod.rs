@@ -170,7 +170,15 @@ impl<'f> Loader<'f> {
             }
         }
         if chain_open {
-            self.fault(&Place::new(file, 1), "the file ends in the middle of a chain");
+            let last = self.set.items.iter().rev().find_map(|item| match item {
+                Item::Rule(rule) => Some(rule.place.clone()),
+                Item::Marker(_) => None,
+            });
+            self.set.warnings.push(Warning {
+                code: "waf-chain-never-ends",
+                place: last.unwrap_or_else(|| Place::new(file, 1)),
+                message: "the file ends before the rule this one is chained to: it stands alone".to_owned(),
+            });
         }
     }
 
@@ -267,10 +275,11 @@ impl<'f> Loader<'f> {
             return Ok(open);
         }
         let id = rule.id();
-        if id == 0 {
+        let is_action = rule.test.is_none();
+        if id == 0 && !is_action {
             return Err("a rule needs an id".to_owned());
         }
-        if !self.ids.insert(id) {
+        if id != 0 && !self.ids.insert(id) {
             return Err(format!("Rule id: {id} is duplicated"));
         }
         self.set.items.push(Item::Rule(rule));
@@ -414,7 +423,7 @@ mod tests {
 
     #[test]
     fn an_id_is_asked_for_and_may_occur_once() {
-        assert_eq!(messages("SecAction pass"), ["t.conf:1: a rule needs an id"]);
+        assert_eq!(messages("SecRule ARGS a pass"), ["t.conf:1: a rule needs an id"]);
         assert_eq!(messages("SecAction id:1\nSecAction id:1"), ["t.conf:2: Rule id: 1 is duplicated"]);
     }
 

@@ -30,7 +30,9 @@ impl Template {
                 parts.push(Part::Text(rest[..start].as_bytes().to_vec()));
             }
             parts.push(value(name)?);
+            // `%{name}%` is another way to write it.
             rest = &rest[start + length + 1..];
+            rest = rest.strip_prefix('%').filter(|after| !after.starts_with('{')).unwrap_or(rest);
         }
         if !rest.is_empty() {
             parts.push(Part::Text(rest.as_bytes().to_vec()));
@@ -79,5 +81,6 @@ mod tests {
         );
         assert_eq!(Template::parse("5%{").unwrap().literal(), Some(&b"5%{"[..]));
         assert!(Template::parse("%{nonsense}").is_err());
+        assert_eq!(Template::parse("%{tx.a}% %{tx.a}%{tx.b}").unwrap().parts.len(), 4);
     }
 }

@@ -4,6 +4,7 @@
 //! `regression/` of the OWASP Core Rule Set; without it `../shared/crs/v4.28.0` beside the checkout is
 //! tried. Where there is none the tests cannot run, so they have to be asked for: `-- --include-ignored`.
 
+mod cases;
 mod data;
 mod ftw;
 mod site;
@@ -134,4 +135,25 @@ fn core_rule_set_3_passes_its_own_tests() {
         println!("{warning}");
     }
     assert!(passed * 100 >= count * 98, "{passed} of {count} pass");
+}
+
+#[test]
+#[ignore = "needs libmodsecurity's regression cases: set TRANSOM_MODSECURITY_CASES"]
+fn libmodsecurity_cases_come_out_alike() {
+    let cases =
+        cases::run(&directory("TRANSOM_MODSECURITY_CASES", "shared/crs/modsecurity3-regression-json"));
+    let mut reasons = std::collections::BTreeMap::new();
+    let (mut passed, mut supported) = (0, 0);
+    for case in &cases {
+        match &case.result {
+            cases::Result::Unsupported(reason) => *reasons.entry(reason).or_insert(0) += 1,
+            cases::Result::Passed => (passed, supported) = (passed + 1, supported + 1),
+            cases::Result::Failed(why) => {
+                supported += 1;
+                println!("{}: {why}", case.name);
+            }
+        }
+    }
+    println!("{passed} of {supported} supported cases pass; left out: {reasons:#?}");
+    assert!(passed * 100 >= supported * 98, "{passed} of {supported} pass");
 }
