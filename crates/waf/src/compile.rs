@@ -7,8 +7,8 @@ use crate::lang::target::{Mode, Selector, Target};
 use crate::lang::{Files, Item, LoadError, RuleText, Ruleset, beside};
 use crate::ops::{Context, Pattern, Test};
 use crate::program::{
-    About, ChainId, ChangeTo, ColumnId, Disruption, Effect, Exclusion, Link, ListId, Member, Name, PHASES,
-    Program, Rule, Select, SetVar, TargetList, Text, TxNames,
+    About, ChainId, ChangeTo, ColumnId, ColumnPlace, Disruption, Effect, Exclusion, Link, ListId, Member,
+    Name, PHASES, Program, Rule, Select, SetVar, TargetList, Text, TxNames,
 };
 use crate::xform::{UnicodeMap, Xform};
 use std::collections::HashMap;
@@ -62,6 +62,8 @@ pub(crate) fn compile(set: Ruleset, files: &dyn Files) -> Result<Program, Vec<Lo
         }
     }
     compiler.resolve_jumps();
+    compiler.resolve_exclusions();
+    compiler.note_memory();
     if errors.is_empty() { Ok(compiler.program) } else { Err(errors) }
 }
 
@@ -128,6 +130,8 @@ impl Compiler<'_> {
             status: 403,
             log: true,
             audit: true,
+            looks_back: false,
+            remembers: true,
             skip: 0,
             skip_to: None,
         };
@@ -259,7 +263,7 @@ impl Compiler<'_> {
                     Ctl::RemoveTarget(_, target) => Some(self.exclusion(target)?),
                     _ => None,
                 };
-                link.effects.push(Effect::Ctl(ctl.clone(), exclusion));
+                link.effects.push(Effect::Ctl(ctl.clone(), exclusion, Arc::from([])));
             }
             _ => {}
         }
@@ -290,7 +294,11 @@ impl Compiler<'_> {
         let next = self.program.columns.len() as ColumnId;
         let found = *self.columns.entry((list, chain)).or_insert(next);
         if found == next {
-            self.program.columns.push((list, chain));
+            self.program.columns.push(ColumnPlace { list, chain, parent: found });
+            if chain != 0 {
+                let before = self.program.chains[chain as usize].0;
+                self.program.columns[found as usize].parent = self.column(list, before);
+            }
         }
         found
     }
@@ -355,6 +363,66 @@ impl Compiler<'_> {
                 Member::Matching(Arc::new(Pattern::compile(&format!("(?i){pattern}"), false, limit)?))
             }
         })
+    }
+
+    /// Which rules `ctl` takes away is known once all rules are.
+    fn resolve_exclusions(&mut self) {
+        let sets: Vec<(usize, usize, usize, Arc<[u32]>)> = self
+            .program
+            .rules
+            .iter()
+            .enumerate()
+            .flat_map(|(rule, text)| {
+                text.links.iter().enumerate().map(move |(link, text)| (rule, link, text))
+            })
+            .flat_map(|(rule, link, text)| {
+                text.effects.iter().enumerate().map(move |(at, text)| (rule, link, at, text))
+            })
+            .filter_map(|(rule, link, at, effect)| match effect {
+                Effect::Ctl(Ctl::RemoveRules(set) | Ctl::RemoveTarget(set, _), ..) => {
+                    Some((rule, link, at, Arc::from(self.program.rules_in(set))))
+                }
+                _ => None,
+            })
+            .collect();
+        for (rule, link, at, found) in sets {
+            if let Effect::Ctl(_, _, rules) = &mut self.program.rules[rule].links[link].effects[at] {
+                *rules = found;
+            }
+        }
+    }
+
+    /// Which rules look back at what was matched, and which therefore have to remember it.
+    fn note_memory(&mut self) {
+        let lists = &self.program.lists;
+        for rule in &mut self.program.rules {
+            rule.looks_back = rule.links[0].list.is_some_and(|list| lists[list as usize].looks_back());
+            let says = |text: &Text| text.looks_back();
+            let changes = |link: &Link| {
+                link.changes.iter().any(|change| {
+                    let named = matches!(&change.name, Name::Text(name) if says(name));
+                    named
+                        || match &change.change {
+                            ChangeTo::Set(text) | ChangeTo::Add(text) | ChangeTo::Subtract(text) => {
+                                says(text)
+                            }
+                            ChangeTo::Unset => false,
+                        }
+                })
+            };
+            let effects = |link: &Link| link.effects.iter().any(|effect| !matches!(effect, Effect::Ctl(..)));
+            rule.remembers = rule.log
+                || rule.audit
+                || rule.links.len() > 1
+                || rule.links.iter().any(|l| changes(l) || effects(l));
+        }
+        for phase in &self.program.phases {
+            for pair in phase.windows(2) {
+                if self.program.rules[pair[1] as usize].looks_back {
+                    self.program.rules[pair[0] as usize].remembers = true;
+                }
+            }
+        }
     }
 
     /// A rule goes on at the first marker of that name after it, or at the end of its phase.

@@ -2,7 +2,7 @@
 
 use crate::Var;
 use crate::facts::TxValue;
-use crate::lang::action::{BodyKind, Ctl, EngineMode, RuleSet};
+use crate::lang::action::{BodyKind, Ctl, EngineMode};
 use crate::ops::parse_number;
 use crate::program::{ChangeTo, Effect, Exclusion, Link, Name, Piece, Program, Rule, SetVar, Text};
 use crate::select::STORED;
@@ -83,7 +83,7 @@ impl Transaction {
         }
     }
 
-    fn number(&self, program: &Program, text: &Text) -> i64 {
+    pub(crate) fn number(&self, program: &Program, text: &Text) -> i64 {
         match text.0.as_slice() {
             [Piece::Text(text)] => parse_number(text),
             [Piece::TxSlot(slot)] => {
@@ -136,7 +136,7 @@ impl Transaction {
                     });
                     self.facts.add(Var::Env, &name, &value);
                 }
-                Effect::Ctl(ctl, exclusion) => self.ctl(program, ctl, exclusion.as_ref()),
+                Effect::Ctl(ctl, exclusion, rules) => self.ctl(program, ctl, exclusion.as_ref(), rules),
             }
         }
     }
@@ -162,7 +162,13 @@ impl Transaction {
         }
     }
 
-    fn ctl(&mut self, program: &Program, ctl: &Ctl, exclusion: Option<&Exclusion>) {
+    fn ctl(
+        &mut self,
+        program: &Program,
+        ctl: &Ctl,
+        exclusion: Option<&Exclusion>,
+        rules: &std::sync::Arc<[u32]>,
+    ) {
         match ctl {
             Ctl::Engine(mode) => {
                 self.mode = *mode;
@@ -179,15 +185,15 @@ impl Transaction {
             Ctl::BodyProcessor(kind) => self.set_body_kind(Some(*kind)),
             Ctl::RequestBodyLimit(limit) => self.request_body_limit = *limit,
             Ctl::ResponseBodyLimit(limit) => self.response_body_limit = *limit,
-            Ctl::RemoveRules(set) => {
+            Ctl::RemoveRules(_) => {
                 self.removed.resize(program.rules.len(), false);
-                for rule in rules_in(program, set) {
-                    self.removed[rule as usize] = true;
+                for rule in rules.iter() {
+                    self.removed[*rule as usize] = true;
                 }
             }
-            Ctl::RemoveTarget(set, _) => {
+            Ctl::RemoveTarget(..) => {
                 if let Some(exclusion) = exclusion {
-                    self.exempt.push((rules_in(program, set), exclusion.clone()));
+                    self.exempt.push((std::sync::Arc::clone(rules), exclusion.clone()));
                 }
             }
             Ctl::AuditEngine(engine) => self.audit_engine = *engine,
@@ -327,20 +333,6 @@ fn mode_name(mode: EngineMode) -> &'static str {
         EngineMode::On => "Enabled",
         EngineMode::DetectionOnly => "DetectionOnly",
         EngineMode::Off => "Disabled",
-    }
-}
-
-/// The rules an exclusion means, by number.
-fn rules_in(program: &Program, set: &RuleSet) -> Vec<u32> {
-    let with = |is: &dyn Fn(&Rule) -> bool| -> Vec<u32> {
-        (0u32..).zip(&program.rules).filter(|(_, rule)| is(rule)).map(|(index, _)| index).collect()
-    };
-    match set {
-        RuleSet::Ids(first, last) => program.by_id.range(first..=last).map(|(_, index)| *index).collect(),
-        RuleSet::Tag(tag) => {
-            with(&|rule| rule.about.tags.iter().any(|own| own.literal() == Some(tag.as_bytes())))
-        }
-        RuleSet::Msg(msg) => with(&|rule| rule.about.msg.literal() == Some(msg.as_bytes())),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::Var;
 use crate::facts::Entry;
 use crate::lang::action::{AllowScope, EngineMode, Phase};
-use crate::ops::{Operator, PatternError, parse_number};
+use crate::ops::{Operator, PatternError};
 use crate::prefilter::Lanes;
 use crate::program::{Disruption, Link, Program, Rule, Select};
 use crate::report::{Interruption, MATCHED_MAX, Match, MatchedVar, Refusal};
@@ -94,9 +94,7 @@ impl Transaction {
 
     /// Whether a rule and all that is chained to it match. Changes are made on the way.
     fn matches(&mut self, program: &Program, rule: &Rule) -> bool {
-        // A rule that looks at MATCHED_VAR and its like sees what the rule before it matched.
-        let looks_back = rule.links[0].list.is_some_and(|list| program.lists[list as usize].looks_back());
-        if !looks_back {
+        if !rule.looks_back {
             self.matched.clear();
         }
         for link in &rule.links {
@@ -117,7 +115,7 @@ impl Transaction {
             return true;
         };
         if self.trace.is_none() {
-            if let Some(answer) = self.compare_tx(program, link) {
+            if let Some(answer) = self.compare_tx(program, rule, link) {
                 return answer;
             }
         }
@@ -136,14 +134,19 @@ impl Transaction {
             targets: program.describe(list),
         });
         if link.multi_match || self.trace.is_some() {
-            return self.link_by_value(program, rule, link, argument);
+            return self.link_by_value(program, link, argument);
         }
         match link.column {
             Some(column) => {
                 let mut columns = std::mem::take(&mut self.columns);
                 let (source, facts) = self.source(program);
-                source.refresh(&mut columns, column as usize, facts);
-                let matched = self.link_by_column(program, rule, link, argument, &columns[column as usize]);
+                let filled = source.refresh(&mut columns, column, facts);
+                let matched = if columns[filled as usize].unique.is_empty() {
+                    false
+                } else {
+                    let hits = &columns[program.base_of(column) as usize].hits;
+                    self.link_by_column(program, link, argument, hits, &columns[filled as usize])
+                };
                 self.columns = columns;
                 matched
             }
@@ -156,7 +159,7 @@ impl Transaction {
                     let (source, facts) = self.source(program);
                     hit.value = source.transform(hit.value, link.chain, facts);
                     if self.test(link, hit.value, argument) {
-                        any |= self.hit(program, rule, link, hit, argument);
+                        any |= self.hit(program, link, hit, argument);
                     }
                 }
                 any
@@ -165,7 +168,7 @@ impl Transaction {
     }
 
     /// The shortest way for what rule sets do most: compare one number of TX with another.
-    fn compare_tx(&mut self, program: &Program, link: &Link) -> Option<bool> {
+    fn compare_tx(&mut self, program: &Program, rule: &Rule, link: &Link) -> Option<bool> {
         let Operator::Number(comparison) = &link.test.operator else { return None };
         let list = &program.lists[link.list? as usize];
         let ([select], true, 0) = (list.selects.as_slice(), list.excludes.is_empty(), link.chain) else {
@@ -183,12 +186,12 @@ impl Transaction {
             _ => return None,
         };
         let Some(value) = value else { return Some(false) };
-        let argument = match link.argument.literal() {
-            Some(text) => parse_number(text),
-            None => parse_number(&self.expand(program, &link.argument)),
-        };
+        let argument = self.number(program, &link.argument);
         if comparison.holds(value, argument) == link.test.negated {
             return Some(false);
+        }
+        if !rule.remembers {
+            return Some(true);
         }
         let name = self.facts.values.intern(program.tx.name(slot).as_bytes());
         let value = self.facts.values.intern(value.to_string().as_bytes());
@@ -198,7 +201,7 @@ impl Transaction {
     }
 
     /// Every value on its own, after every stage if asked; says what it does to whoever traces.
-    fn link_by_value(&mut self, program: &Program, rule: &Rule, link: &Link, argument: &[u8]) -> bool {
+    fn link_by_value(&mut self, program: &Program, link: &Link, argument: &[u8]) -> bool {
         let mut hits = Vec::new();
         let (source, facts) = self.source(program);
         if let Some(list) = link.list {
@@ -219,7 +222,7 @@ impl Transaction {
                     value: String::from_utf8_lossy(tx.facts.values.get(value)).into_owned(),
                 });
                 if self.test(link, value, argument) {
-                    any |= self.hit(program, rule, link, hit, argument);
+                    any |= self.hit(program, link, hit, argument);
                 }
             }
         }
@@ -251,9 +254,9 @@ impl Transaction {
     fn link_by_column(
         &mut self,
         program: &Program,
-        rule: &Rule,
         link: &Link,
         argument: &[u8],
+        hits: &[Hit],
         column: &Column,
     ) -> bool {
         let mut any = false;
@@ -270,10 +273,11 @@ impl Transaction {
             if passing == 0 {
                 continue;
             }
-            for (hit, lane) in column.hits.iter().zip(&column.lane_of) {
+            for (hit, lane) in hits.iter().zip(&column.lane_of) {
                 let lane = *lane as usize;
+                let hit = Hit { value: column.unique[lane], ..*hit };
                 if lane / Lanes::WIDTH == block && passing & 1 << (lane % Lanes::WIDTH) != 0 {
-                    any |= self.hit(program, rule, link, *hit, argument);
+                    any |= self.hit(program, link, hit, argument);
                 }
             }
         }
@@ -282,6 +286,9 @@ impl Transaction {
 
     /// Asks the operator about one value.
     fn test(&mut self, link: &Link, value: ValueId, argument: &[u8]) -> bool {
+        if let Operator::ByteRange(allowed) = &link.test.operator {
+            return self.facts.values.set(value).is_subset(*allowed) == link.test.negated;
+        }
         match link.test.matches(self.facts.values.get(value), argument) {
             Ok(matched) => matched != link.test.negated,
             Err(error) => {
@@ -302,8 +309,8 @@ impl Transaction {
 
     /// A value passed the test: unless `ctl` took it away from this rule, remembers it and does what is
     /// done for every match.
-    fn hit(&mut self, program: &Program, rule: &Rule, link: &Link, hit: Hit, argument: &[u8]) -> bool {
-        if self.is_exempt(rule, &hit) {
+    fn hit(&mut self, program: &Program, link: &Link, hit: Hit, argument: &[u8]) -> bool {
+        if self.is_exempt(&hit) {
             return false;
         }
         self.matched.push(hit);
@@ -314,11 +321,10 @@ impl Transaction {
         true
     }
 
-    fn is_exempt(&self, rule: &Rule, hit: &Hit) -> bool {
-        let by_ctl = |(rules, excluded): &(Vec<u32>, crate::program::Exclusion)| {
-            rules.contains(&self.rule) && is_excluded(hit, excluded, &self.facts)
+    fn is_exempt(&self, hit: &Hit) -> bool {
+        let by_ctl = |(rules, excluded): &(std::sync::Arc<[u32]>, crate::program::Exclusion)| {
+            rules.binary_search(&self.rule).is_ok() && is_excluded(hit, excluded, &self.facts)
         };
-        debug_assert!(rule.links.len() < 64, "chains are short");
         self.exempt.iter().any(by_ctl)
     }
 

@@ -29,7 +29,7 @@ pub(crate) struct Facts {
     /// What each XML path of the program selects.
     pub(crate) xml: Vec<Vec<ValueId>>,
     /// Counts changes to what is not volatile, so that what was derived from it is known to be stale.
-    pub(crate) generation: u32,
+    pub(crate) generation: u64,
 }
 
 /// The collection whose names a `…_NAMES` collection has for values.
@@ -47,6 +47,21 @@ pub(crate) fn names_of(var: Var) -> Option<Var> {
     })
 }
 
+impl Default for Facts {
+    /// Nothing, and no room for anything.
+    fn default() -> Self {
+        Self {
+            values: Values::default(),
+            single: [ValueId::NONE; Var::COUNT],
+            collections: Vec::new(),
+            tx: Vec::new(),
+            tx_named: Vec::new(),
+            xml: Vec::new(),
+            generation: 0,
+        }
+    }
+}
+
 impl Facts {
     pub(crate) fn new(tx_slots: usize, xml_paths: usize) -> Self {
         Self {
@@ -60,9 +75,21 @@ impl Facts {
         }
     }
 
+    /// Forgets everything but the room it took. The generation goes on, so that nothing derived from before
+    /// is taken for fresh.
+    pub(crate) fn reset(&mut self) {
+        self.values.reset();
+        self.single.fill(ValueId::NONE);
+        self.collections.iter_mut().for_each(Vec::clear);
+        self.tx.fill(None);
+        self.tx_named.clear();
+        self.xml.iter_mut().for_each(Vec::clear);
+        self.generation += 1;
+    }
+
     pub(crate) fn set(&mut self, var: Var, value: &[u8]) {
         self.single[var as usize] = self.values.intern(value);
-        self.generation += u32::from(!var.is_volatile());
+        self.generation += u64::from(!var.is_volatile());
     }
 
     pub(crate) fn set_number(&mut self, var: Var, number: usize) {
@@ -91,12 +118,12 @@ impl Facts {
 
     pub(crate) fn add_entry(&mut self, var: Var, entry: Entry) {
         self.collections[var as usize].push(entry);
-        self.generation += u32::from(!var.is_volatile());
+        self.generation += u64::from(!var.is_volatile());
     }
 
     pub(crate) fn clear(&mut self, var: Var) {
         self.collections[var as usize].clear();
-        self.generation += u32::from(!var.is_volatile());
+        self.generation += u64::from(!var.is_volatile());
     }
 
     /// The members of a collection. Those of the `…_NAMES` collections are not stored: see [`names_of`].

@@ -6,7 +6,7 @@
 
 use crate::Var;
 use crate::body::xml::Path;
-use crate::lang::action::{AllowScope, Change, Ctl, Phase};
+use crate::lang::action::{AllowScope, Change, Ctl, Phase, RuleSet};
 use crate::lang::settings::Settings;
 use crate::lang::{Place, Warning};
 use crate::ops::{Pattern, Test};
@@ -25,7 +25,7 @@ pub(crate) struct Program {
     /// Steps of transformation chains: the chain before it, and what is done to its result. The first
     /// is the chain without a step.
     pub(crate) chains: Vec<(ChainId, Xform)>,
-    pub(crate) columns: Vec<(ListId, ChainId)>,
+    pub(crate) columns: Vec<ColumnPlace>,
     pub(crate) tx: TxNames,
     /// The XML paths that rules ask for, with the namespaces they may use.
     pub(crate) paths: Vec<(Path, Vec<(String, String)>)>,
@@ -40,6 +40,14 @@ pub(crate) struct Program {
     pub(crate) uses_full_request: bool,
     /// Some rule looks into uploaded files.
     pub(crate) uses_file_content: bool,
+}
+
+/// What a column holds, and the column of the chain without its last step.
+#[derive(Clone, Copy)]
+pub(crate) struct ColumnPlace {
+    pub(crate) list: ListId,
+    pub(crate) chain: ChainId,
+    pub(crate) parent: ColumnId,
 }
 
 pub(crate) type ListId = u32;
@@ -91,6 +99,29 @@ impl TxNames {
 }
 
 impl Program {
+    /// The rules an exclusion means, by number.
+    pub(crate) fn rules_in(&self, set: &RuleSet) -> Vec<u32> {
+        let with = |is: &dyn Fn(&Rule) -> bool| -> Vec<u32> {
+            (0u32..).zip(&self.rules).filter(|(_, rule)| is(rule)).map(|(index, _)| index).collect()
+        };
+        match set {
+            RuleSet::Ids(first, last) => self.by_id.range(first..=last).map(|(_, index)| *index).collect(),
+            RuleSet::Tag(tag) => {
+                with(&|rule| rule.about.tags.iter().any(|own| own.literal() == Some(tag.as_bytes())))
+            }
+            RuleSet::Msg(msg) => with(&|rule| rule.about.msg.literal() == Some(msg.as_bytes())),
+        }
+    }
+
+    /// The column with the same targets and no transformation.
+    pub(crate) fn base_of(&self, column: ColumnId) -> ColumnId {
+        let mut at = column;
+        while self.columns[at as usize].chain != 0 {
+            at = self.columns[at as usize].parent;
+        }
+        at
+    }
+
     /// The targets of a list in words.
     pub(crate) fn describe(&self, list: ListId) -> String {
         let names = self.lists[list as usize].selects.iter().map(|select| self.describe_one(select));
@@ -125,6 +156,10 @@ pub(crate) struct Rule {
     pub(crate) status: u16,
     pub(crate) log: bool,
     pub(crate) audit: bool,
+    /// Looks at MATCHED_VAR and its like: sees what the rule before it matched.
+    pub(crate) looks_back: bool,
+    /// Somebody asks what it matched: its chain, its texts, a log or the rule after it.
+    pub(crate) remembers: bool,
     /// How many rules after it to pass over when it matches.
     pub(crate) skip: u32,
     /// Where to go on in its phase when it matches.
@@ -209,10 +244,21 @@ impl ChangeTo {
 
 /// What a matched chain does besides refusing.
 pub(crate) enum Effect {
-    ExpireVar { var: Var, name: Text, seconds: Text },
-    InitCol { var: Var, key: Text },
-    SetEnv { name: Text, value: Text },
-    Ctl(Ctl, Option<Exclusion>),
+    ExpireVar {
+        var: Var,
+        name: Text,
+        seconds: Text,
+    },
+    InitCol {
+        var: Var,
+        key: Text,
+    },
+    SetEnv {
+        name: Text,
+        value: Text,
+    },
+    /// With the rules it takes away, or takes a target from.
+    Ctl(Ctl, Option<Exclusion>, std::sync::Arc<[u32]>),
 }
 
 /// A target that `ctl` takes away from some rules, compiled.
@@ -290,6 +336,16 @@ pub(crate) enum Piece {
 pub(crate) struct Text(pub(crate) Vec<Piece>);
 
 impl Text {
+    /// Says what was matched.
+    pub(crate) fn looks_back(&self) -> bool {
+        let is_past = |var| {
+            matches!(var, Var::MatchedVar | Var::MatchedVarName | Var::MatchedVars | Var::MatchedVarsNames)
+        };
+        self.0
+            .iter()
+            .any(|piece| matches!(piece, Piece::Value(var, _) | Piece::Matching(var, _) if is_past(*var)))
+    }
+
     pub(crate) fn compile(template: &crate::lang::template::Template, tx: &mut TxNames) -> Self {
         use crate::lang::template::Part;
         let piece = |part: &Part| match part {

@@ -1,11 +1,13 @@
 //! From targets to values: what a rule's operator gets to see.
 
 use crate::Var;
+use crate::byteset::ByteSet;
 use crate::facts::{Entry, Facts, TxValue, names_of};
 use crate::prefilter::{Lanes, Needs};
 use crate::program::{ChainId, Exclusion, Member, Program, Select, TargetList};
 use crate::store::{At, Store};
 use crate::values::ValueId;
+use crate::xform::{UnicodeMap, Xform};
 
 /// A selected value and where it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,15 +21,23 @@ pub(crate) struct Hit {
 }
 
 /// The values of a target list after a chain of transformations: kept for a whole phase.
+///
+/// Chains share their beginnings, so a column is made from that of the chain without its last step; and
+/// where that step changes none of the values, the shorter chain's column serves for both.
 #[derive(Default)]
 pub(crate) struct Column {
     /// The generation of facts it was made from; zero is never.
-    generation: u32,
+    generation: u64,
+    /// The column that has the same values.
+    same_as: Option<u32>,
+    /// What the list selected; only in the column of the chain without a step.
     pub(crate) hits: Vec<Hit>,
-    /// Each different value once, in the order of `hits`.
+    /// Each different value once, in the order of the hits.
     pub(crate) unique: Vec<ValueId>,
-    /// For each hit, which of `unique` it has.
+    /// For each hit, which of `unique` it has become.
     pub(crate) lane_of: Vec<u32>,
+    /// Every byte that occurs in a value.
+    bytes: ByteSet,
     /// A block for every 64 of `unique`.
     lanes: Vec<Lanes>,
 }
@@ -47,29 +57,62 @@ impl Column {
         self.unique.len().div_ceil(Lanes::WIDTH)
     }
 
-    fn index(&mut self, facts: &Facts) {
+    /// Takes in what was selected.
+    fn fill(&mut self, facts: &mut Facts) {
         self.unique.clear();
         self.lane_of.clear();
+        facts.values.new_marks();
         for hit in &self.hits {
-            // Repeats stand close together (a value beside its name, say), but need not.
-            let known = self.unique.iter().rev().take(32).position(|value| *value == hit.value);
-            let lane = match known {
-                Some(back) => self.unique.len() - 1 - back,
-                None => {
-                    self.unique.push(hit.value);
-                    self.unique.len() - 1
-                }
-            };
-            self.lane_of.push(lane as u32);
+            self.lane_of.push(lane(&mut self.unique, hit.value, facts));
         }
+        self.index(facts);
+    }
+
+    /// Becomes what `xform` makes of `parent`; false if that is the same.
+    fn derive(
+        &mut self,
+        parent: &Self,
+        xform: Xform,
+        unicode: Option<&UnicodeMap>,
+        facts: &mut Facts,
+    ) -> bool {
+        self.unique.clear();
+        self.unique.extend(parent.unique.iter().map(|value| facts.values.transform(*value, xform, unicode)));
+        if self.unique == parent.unique {
+            return false;
+        }
+        // Two values may have become one.
+        let results = std::mem::take(&mut self.unique);
+        facts.values.new_marks();
+        let moved: Vec<u32> = results.iter().map(|value| lane(&mut self.unique, *value, facts)).collect();
+        self.lane_of.clear();
+        self.lane_of.extend(parent.lane_of.iter().map(|lane| moved[*lane as usize]));
+        self.index(facts);
+        true
+    }
+
+    fn index(&mut self, facts: &Facts) {
         let blocks = self.blocks();
         self.lanes.truncate(blocks);
         self.lanes.iter_mut().for_each(Lanes::clear);
         self.lanes.resize_with(blocks, Lanes::new);
+        self.bytes = ByteSet::EMPTY;
         for (lane, value) in self.unique.iter().enumerate() {
-            self.lanes[lane / Lanes::WIDTH].insert(lane, facts.values.set(*value));
+            let set = facts.values.set(*value);
+            self.bytes = self.bytes.union(set);
+            self.lanes[lane / Lanes::WIDTH].insert(lane, set);
         }
     }
+}
+
+/// Where `value` is in `unique`, to which it is appended if it is new.
+fn lane(unique: &mut Vec<ValueId>, value: ValueId, facts: &mut Facts) -> u32 {
+    let next = unique.len() as u32;
+    let lane = facts.values.mark(value, next);
+    if lane == next {
+        unique.push(value);
+    }
+    lane
 }
 
 /// Everything selection reads.
@@ -203,21 +246,33 @@ impl<'s> Source<'s> {
         stages
     }
 
-    /// Fills a column that is not up to date: from that of the shorter chain where there is one.
-    pub(crate) fn refresh(&self, columns: &mut [Column], column: usize, facts: &mut Facts) {
-        if columns[column].generation == facts.generation {
-            return;
+    /// Brings a column up to date; answers which column has its values.
+    pub(crate) fn refresh(&self, columns: &mut [Column], column: u32, facts: &mut Facts) -> u32 {
+        let at = column as usize;
+        if columns[at].generation == facts.generation {
+            return columns[at].same_as.unwrap_or(column);
         }
-        let (list, chain) = self.program.columns[column];
-        let mut fresh = std::mem::take(&mut columns[column]);
-        fresh.hits.clear();
-        self.select(&self.program.lists[list as usize], facts, &mut fresh.hits);
-        for hit in &mut fresh.hits {
-            hit.value = self.transform(hit.value, chain, facts);
-        }
-        fresh.index(facts);
+        let place = self.program.columns[at];
+        let mut fresh = std::mem::take(&mut columns[at]);
         fresh.generation = facts.generation;
-        columns[column] = fresh;
+        fresh.same_as = None;
+        if place.chain == 0 {
+            fresh.hits.clear();
+            self.select(&self.program.lists[place.list as usize], facts, &mut fresh.hits);
+            fresh.fill(facts);
+        } else {
+            let parent = self.refresh(columns, place.parent, facts);
+            let (_, xform) = self.program.chains[place.chain as usize];
+            let source = &columns[parent as usize];
+            let touched = source.bytes.meets(xform.triggers())
+                || xform.changes_empty() && source.unique.contains(&ValueId::EMPTY);
+            if !touched || !fresh.derive(source, xform, self.program.unicode.as_ref(), facts) {
+                fresh.same_as = Some(parent);
+            }
+        }
+        let same_as = fresh.same_as;
+        columns[at] = fresh;
+        same_as.unwrap_or(column)
     }
 }
 

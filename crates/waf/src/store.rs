@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Records a store holds before it lets the oldest go.
-pub const RECORDS_MAX: usize = 65_536;
+pub(crate) const RECORDS_MAX: usize = 65_536;
 /// Members a record holds before new ones are refused.
-pub const MEMBERS_MAX: usize = 1_024;
+pub(crate) const MEMBERS_MAX: usize = 1_024;
 
 /// Shared by every transaction of an engine; survives reloads if its owner keeps it.
 #[derive(Default)]

@@ -5,7 +5,7 @@
 //! but not be taken out of order.
 
 use crate::Var;
-use crate::engine::Engine;
+use crate::engine::{Engine, Room};
 use crate::facts::Facts;
 use crate::lang::action::{AllowScope, BodyKind, EngineMode, Phase, XmlArgs};
 use crate::lang::settings::LimitAction;
@@ -85,7 +85,7 @@ pub struct Transaction {
     /// Rules that `ctl` took away, by number; empty when there is none.
     pub(crate) removed: Vec<bool>,
     /// Targets that `ctl` took away from rules.
-    pub(crate) exempt: Vec<(Vec<u32>, Exclusion)>,
+    pub(crate) exempt: Vec<(Arc<[u32]>, Exclusion)>,
     /// The rule that runs.
     pub(crate) rule: u32,
     /// What it and the rules of its chain have matched so far.
@@ -110,6 +110,14 @@ pub struct Transaction {
     pub(crate) trace: Option<Vec<Event>>,
 }
 
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        let room =
+            Room { facts: std::mem::take(&mut self.facts), columns: std::mem::take(&mut self.columns) };
+        self.engine.take_back(room);
+    }
+}
+
 impl Transaction {
     /// Begins a transaction. `unique_id` names it in logs; collections are kept in `store`, if there is one.
     pub fn new(
@@ -121,10 +129,9 @@ impl Transaction {
     ) -> Self {
         let program = &engine.program;
         let settings = &program.settings;
-        let mut columns = Vec::new();
-        columns.resize_with(program.columns.len(), Column::default);
+        let Room { facts, columns } = engine.room();
         let mut transaction = Self {
-            facts: Facts::new(program.tx.len(), program.paths.len()),
+            facts,
             columns,
             mode: settings.engine,
             phase: Phase::RequestHeaders,

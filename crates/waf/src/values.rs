@@ -36,6 +36,7 @@ struct Step {
 }
 
 /// All values of a transaction.
+#[derive(Default)]
 pub(crate) struct Values {
     bytes: Vec<u8>,
     values: Vec<Value>,
@@ -43,6 +44,9 @@ pub(crate) struct Values {
     table: HashTable<u32>,
     hasher: DefaultHashBuilder,
     scratch: Vec<u8>,
+    /// For each value a number, valid if it was set in this round.
+    marks: Vec<(u32, u32)>,
+    round: u32,
 }
 
 impl Values {
@@ -54,6 +58,8 @@ impl Values {
             table: HashTable::with_capacity(128),
             hasher: DefaultHashBuilder::default(),
             scratch: Vec::new(),
+            marks: Vec::new(),
+            round: 0,
         };
         values.intern(b"");
         values
@@ -72,7 +78,8 @@ impl Values {
         self.values.get(id.0 as usize).map_or(ByteSet::EMPTY, |value| value.set)
     }
 
-    pub(crate) fn count(&self) -> usize {
+    #[cfg(test)]
+    fn count(&self) -> usize {
         self.values.len()
     }
 
@@ -93,6 +100,40 @@ impl Values {
         self.bytes.extend_from_slice(bytes);
         self.values.push(Value { start, end: self.bytes.len(), set: ByteSet::of(bytes), steps: u32::MAX });
         ValueId(id)
+    }
+
+    /// Forgets all marks.
+    pub(crate) fn new_marks(&mut self) {
+        self.round += 1;
+        self.marks.resize(self.values.len(), (0, 0));
+    }
+
+    /// The value's mark, which becomes `number` if it has none.
+    pub(crate) fn mark(&mut self, id: ValueId, number: u32) -> u32 {
+        let round = self.round;
+        match self.marks.get_mut(id.0 as usize) {
+            Some((at, known)) if *at == round => *known,
+            Some(mark) => {
+                *mark = (round, number);
+                number
+            }
+            None => number,
+        }
+    }
+
+    /// Forgets everything but the room it took.
+    pub(crate) fn reset(&mut self) {
+        self.bytes.clear();
+        self.values.clear();
+        self.steps.clear();
+        self.table.clear();
+        self.marks.clear();
+        self.intern(b"");
+    }
+
+    /// The room it takes, in bytes.
+    pub(crate) fn room(&self) -> usize {
+        self.bytes.capacity() + self.values.capacity() * size_of::<Value>()
     }
 
     /// What `xform` makes of a value: mostly the value itself, which costs one look at its byte set.

@@ -97,6 +97,45 @@ const NAMES: &[(&str, Xform)] = &[
 ];
 
 impl Xform {
+    /// Every one, in the order of the variants.
+    const ALL: [Self; 35] = [
+        Self::Base64Decode,
+        Self::Base64DecodeExt,
+        Self::Base64Encode,
+        Self::CmdLine,
+        Self::CompressWhitespace,
+        Self::CssDecode,
+        Self::EscapeSeqDecode,
+        Self::HexDecode,
+        Self::HexEncode,
+        Self::HtmlEntityDecode,
+        Self::JsDecode,
+        Self::Length,
+        Self::Lowercase,
+        Self::Md5,
+        Self::NormalizePath,
+        Self::NormalizePathWin,
+        Self::ParityEven7bit,
+        Self::ParityOdd7bit,
+        Self::ParityZero7bit,
+        Self::RemoveComments,
+        Self::RemoveCommentsChar,
+        Self::RemoveNulls,
+        Self::RemoveWhitespace,
+        Self::ReplaceComments,
+        Self::ReplaceNulls,
+        Self::Sha1,
+        Self::SqlHexDecode,
+        Self::Trim,
+        Self::TrimLeft,
+        Self::TrimRight,
+        Self::Uppercase,
+        Self::UrlDecode,
+        Self::UrlDecodeUni,
+        Self::UrlEncode,
+        Self::Utf8ToUnicode,
+    ];
+
     /// The transformation of this name, in any case.
     pub fn named(name: &str) -> Option<Self> {
         NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, xform)| *xform)
@@ -110,6 +149,10 @@ impl Xform {
     /// A value without any of these bytes is not changed. An empty value never is, except by those
     /// whose result is a digest, a number or an encoding: they trigger on everything.
     pub(crate) fn triggers(self) -> ByteSet {
+        TRIGGERS[self as usize]
+    }
+
+    const fn find_triggers(self) -> ByteSet {
         const SPACE: ByteSet = ByteSet::of(b" \t\n\x0b\x0c\r");
         match self {
             Self::CmdLine => ByteSet::of(b"\"'\\^ ,;\t\r\n/(").union(ByteSet::range(b'A', b'Z')),
@@ -177,6 +220,17 @@ impl Xform {
         }
     }
 }
+
+/// [`Xform::triggers`], looked up often enough to be laid out beforehand.
+static TRIGGERS: [ByteSet; Xform::ALL.len()] = {
+    let mut table = [ByteSet::EMPTY; Xform::ALL.len()];
+    let mut at = 0;
+    while at < table.len() {
+        table[Xform::ALL[at] as usize] = Xform::ALL[at].find_triggers();
+        at += 1;
+    }
+    table
+};
 
 /// Sets the eighth bit so that the number of ones is even, or odd when `odd` is one.
 fn parity(byte: u8, odd: u32) -> u8 {
