@@ -33,6 +33,7 @@ pub(crate) fn compile(set: Ruleset, files: &dyn Files) -> Result<Program, Vec<Lo
             columns: Vec::new(),
             tx: TxNames::new(),
             paths: Vec::new(),
+            path_names: Vec::new(),
             by_id: Default::default(),
             unicode: None,
             relevant_status: None,
@@ -67,10 +68,13 @@ pub(crate) fn compile(set: Ruleset, files: &dyn Files) -> Result<Program, Vec<Lo
     if errors.is_empty() { Ok(compiler.program) } else { Err(errors) }
 }
 
+/// Targets, and the namespaces their XML paths may use.
+type ListKey = (Vec<Target>, Vec<(String, String)>);
+
 struct Compiler<'f> {
     files: &'f dyn Files,
     defaults: Vec<(Phase, Vec<Action>)>,
-    lists: HashMap<(Vec<Target>, Vec<(String, String)>), ListId>,
+    lists: HashMap<ListKey, ListId>,
     chains: HashMap<(ChainId, Xform), ChainId>,
     columns: HashMap<(ListId, ChainId), ColumnId>,
     /// A marker, and how many rules of each phase stand before it.
@@ -117,6 +121,9 @@ impl Compiler<'_> {
         while let Some(text) = link {
             let compiled = self.link(text, &defaults);
             links.push(compiled.map_err(|message| LoadError { place: at(text), message })?);
+            if text.is_chained() && text.next.is_none() {
+                links.push(Link::that_never_matches());
+            }
             link = text.next.as_deref();
         }
         let index = self.program.rules.len() as u32;
@@ -333,12 +340,13 @@ impl Compiler<'_> {
     fn select(&mut self, target: &Target, namespaces: &[(String, String)]) -> Result<Select, String> {
         if target.var == Var::Xml {
             let path = match &target.selector {
-                Selector::Path(path) => Path::parse(path)?,
-                _ => Path::parse("/*")?,
+                Selector::Path(path) => path.as_str(),
+                _ => "/*",
             };
-            let entry = (path, namespaces.to_vec());
+            let entry = (Path::parse(path)?, namespaces.to_vec());
             let index = self.program.paths.iter().position(|known| *known == entry).unwrap_or_else(|| {
                 self.program.paths.push(entry);
+                self.program.path_names.push(path.to_owned());
                 self.program.paths.len() - 1
             });
             return Ok(Select::Xml(index as u32));

@@ -68,10 +68,10 @@ impl Transaction {
 
     /// A text as a TX value: as a number if it is the way we would write that number.
     fn tx_from(&mut self, program: &Program, text: &Text) -> TxValue {
-        if let [Piece::TxSlot(slot)] = text.0.as_slice() {
-            if let Some(value) = self.facts.tx(*slot) {
-                return value;
-            }
+        if let [Piece::TxSlot(slot)] = text.0.as_slice()
+            && let Some(value) = self.facts.tx(*slot)
+        {
+            return value;
         }
         let bytes = match text.literal() {
             Some(bytes) => std::borrow::Cow::Borrowed(bytes),
@@ -265,7 +265,7 @@ impl Transaction {
         let facts = &self.facts;
         match (var, name) {
             (Var::MatchedVar, _) => {
-                out.extend(self.matched.last().map_or(&b""[..], |hit| facts.values.get(hit.value)))
+                out.extend(self.matched.last().map_or(&b""[..], |hit| facts.values.get(hit.value)));
             }
             (Var::MatchedVarName, _) => {
                 if let Some(hit) = self.matched.last() {
@@ -273,7 +273,7 @@ impl Transaction {
                 }
             }
             (Var::MatchedVars, _) => {
-                out.extend(self.matched.first().map_or(&b""[..], |hit| facts.values.get(hit.value)))
+                out.extend(self.matched.first().map_or(&b""[..], |hit| facts.values.get(hit.value)));
             }
             (Var::Rule, name) => {
                 if let Some(rule) = program.rules.get(self.rule as usize) {

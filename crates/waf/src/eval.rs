@@ -110,14 +110,17 @@ impl Transaction {
 
     fn link(&mut self, program: &Program, rule: &Rule, link: &Link) -> bool {
         let Some(list) = link.list else {
+            if matches!(link.test.operator, Operator::Never) {
+                return false;
+            }
             self.note(|| "Executing unconditional rule...".to_owned());
             self.change(program, link);
             return true;
         };
-        if self.trace.is_none() {
-            if let Some(answer) = self.compare_tx(program, rule, link) {
-                return answer;
-            }
+        if self.trace.is_none()
+            && let Some(answer) = self.compare_tx(program, rule, link)
+        {
+            return answer;
         }
         let argument = match link.argument.literal() {
             Some(argument) => std::borrow::Cow::Borrowed(argument),
@@ -133,7 +136,7 @@ impl Transaction {
             argument: String::from_utf8_lossy(argument).into_owned(),
             targets: program.describe(list),
         });
-        if link.multi_match || self.trace.is_some() {
+        if self.trace.is_some() || link.multi_match && link.column.is_none() {
             return self.link_by_value(program, link, argument);
         }
         match link.column {
@@ -141,11 +144,13 @@ impl Transaction {
                 let mut columns = std::mem::take(&mut self.columns);
                 let (source, facts) = self.source(program);
                 let filled = source.refresh(&mut columns, column, facts);
-                let matched = if columns[filled as usize].unique.is_empty() {
+                let matched = if link.multi_match {
+                    self.link_by_stages(program, link, argument, &mut columns, column)
+                } else if columns[filled as usize].unique.is_empty() {
                     false
                 } else {
                     let hits = &columns[program.base_of(column) as usize].hits;
-                    self.link_by_column(program, link, argument, hits, &columns[filled as usize])
+                    self.link_by_column(program, link, argument, hits, &columns[filled as usize], None)
                 };
                 self.columns = columns;
                 matched
@@ -250,6 +255,35 @@ impl Transaction {
         }
     }
 
+    /// With `multiMatch`: asks about the values after each step of the chain, as far as it changed them.
+    fn link_by_stages(
+        &mut self,
+        program: &Program,
+        link: &Link,
+        argument: &[u8],
+        columns: &mut [Column],
+        column: u32,
+    ) -> bool {
+        let mut stages = vec![column];
+        while let Some(last) = stages.last().filter(|last| program.columns[**last as usize].chain != 0) {
+            stages.push(program.columns[*last as usize].parent);
+        }
+        let base = stages[stages.len() - 1];
+        let (mut any, mut before) = (false, None);
+        for stage in stages.into_iter().rev() {
+            let (source, facts) = self.source(program);
+            let filled = source.refresh(columns, stage, facts);
+            if before == Some(filled) {
+                continue;
+            }
+            let (hits, last) =
+                (&columns[base as usize].hits, before.map(|before: u32| &columns[before as usize]));
+            any |= self.link_by_column(program, link, argument, hits, &columns[filled as usize], last);
+            before = Some(filled);
+        }
+        any
+    }
+
     /// Asks the operator only about values that hold what it needs, each different one once.
     fn link_by_column(
         &mut self,
@@ -258,6 +292,7 @@ impl Transaction {
         argument: &[u8],
         hits: &[Hit],
         column: &Column,
+        before: Option<&Column>,
     ) -> bool {
         let mut any = false;
         for block in 0..column.blocks() {
@@ -273,9 +308,13 @@ impl Transaction {
             if passing == 0 {
                 continue;
             }
-            for (hit, lane) in hits.iter().zip(&column.lane_of) {
+            for (index, (hit, lane)) in hits.iter().zip(&column.lane_of).enumerate() {
                 let lane = *lane as usize;
                 let hit = Hit { value: column.unique[lane], ..*hit };
+                // A stage that left this value as it was has been asked already.
+                if before.is_some_and(|before| before.value_of(index) == hit.value) {
+                    continue;
+                }
                 if lane / Lanes::WIDTH == block && passing & 1 << (lane % Lanes::WIDTH) != 0 {
                     any |= self.hit(program, link, hit, argument);
                 }
@@ -443,10 +482,9 @@ impl Transaction {
 
     /// `ARGS:id`, or the bare name of a single variable.
     pub(crate) fn full_name(&self, hit: &Hit) -> String {
-        let count = if hit.is_count { "&" } else { "" };
         match self.facts.values.get(hit.name) {
-            b"" => format!("{count}{}", hit.var.name()),
-            name => format!("{count}{}:{}", hit.var.name(), String::from_utf8_lossy(name)),
+            b"" => hit.var.name().to_owned(),
+            name => format!("{}:{}", hit.var.name(), String::from_utf8_lossy(name)),
         }
     }
 }

@@ -27,3 +27,13 @@ pub use store::Store;
 pub use trace::{Event, Skip};
 pub use transaction::{Connection, Fed, Now, RequestLine, Transaction, Verdict};
 pub use var::Var;
+
+/// The fingerprint of an SQL injection, if `value` is one: what `@detectSQLi` asks.
+pub fn detect_sqli(value: &[u8]) -> Option<Vec<u8>> {
+    ops::injection::sqli(value)
+}
+
+/// Whether a browser would find script in `value`: what `@detectXSS` asks.
+pub fn detect_xss(value: &[u8]) -> bool {
+    ops::injection::xss(value)
+}

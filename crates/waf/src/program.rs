@@ -29,6 +29,8 @@ pub(crate) struct Program {
     pub(crate) tx: TxNames,
     /// The XML paths that rules ask for, with the namespaces they may use.
     pub(crate) paths: Vec<(Path, Vec<(String, String)>)>,
+    /// How the rules write them.
+    pub(crate) path_names: Vec<String>,
     pub(crate) by_id: BTreeMap<u64, u32>,
     pub(crate) unicode: Option<UnicodeMap>,
     pub(crate) relevant_status: Option<Pattern>,
@@ -208,6 +210,25 @@ pub(crate) struct Link {
     /// A chained rule may speak in place of the first.
     pub(crate) msg: Option<Text>,
     pub(crate) data: Option<Text>,
+}
+
+impl Link {
+    /// Stands for the rule that a chain was promised and never got.
+    pub(crate) fn that_never_matches() -> Self {
+        Self {
+            test: Test::never(),
+            argument: Text::default(),
+            list: None,
+            chain: 0,
+            column: None,
+            multi_match: false,
+            capture: false,
+            changes: Vec::new(),
+            effects: Vec::new(),
+            msg: None,
+            data: None,
+        }
+    }
 }
 
 /// `setvar`

@@ -7,6 +7,7 @@ use crate::lang::action::{BodyKind, XmlArgs};
 use crate::program::{Program, Select, TargetList};
 use crate::transaction::{Connection, RequestLine, Transaction};
 use crate::values::ValueId;
+use crate::xform::Xform;
 
 impl Transaction {
     pub(crate) fn fill_connection(&mut self, connection: Connection, unique_id: &str) {
@@ -80,7 +81,7 @@ impl Transaction {
         let mut decoded = Vec::new();
         percent_decode(path, &mut decoded);
         let facts = &mut self.facts;
-        facts.set(Var::RequestUri, uri);
+        facts.set(Var::RequestUri, whole);
         facts.set(Var::RequestFilename, &decoded);
         facts.set(Var::PathInfo, &decoded);
         facts.set(Var::QueryString, query);
@@ -123,7 +124,7 @@ impl Transaction {
         let known = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
         if known(b"cookie") {
             for part in value.split(|byte| *byte == b';') {
-                let part = part.trim_ascii_start();
+                let part = part.trim_ascii();
                 if part.is_empty() {
                     continue;
                 }
@@ -150,6 +151,12 @@ impl Transaction {
         } else if known(b"authorization") {
             let kind = value.split(|byte| *byte == b' ').next().unwrap_or(b"");
             self.facts.set(Var::AuthType, kind);
+            if kind.eq_ignore_ascii_case(b"basic") {
+                let mut credentials = Vec::new();
+                Xform::Base64Decode.apply(value[kind.len()..].trim_ascii(), None, &mut credentials);
+                let user = credentials.split(|byte| *byte == b':').next().unwrap_or(b"");
+                self.facts.set(Var::RemoteUser, user);
+            }
         }
     }
 
@@ -246,15 +253,23 @@ impl Transaction {
     fn fill_multipart(&mut self, program: &Program, body: &[u8]) -> Option<String> {
         let header = self.header(Var::RequestHeaders, b"content-type").to_vec();
         let parsed = multipart::parse(body, &header, program.settings.upload_file_limit);
-        for note in &parsed.notes {
+        for note in parsed.error.iter().chain(&parsed.notes) {
             self.note(|| note.clone());
         }
-        let (mut files, mut error) = (0, parsed.error);
+        let (mut files, mut others, mut error) = (0, 0, parsed.error);
         for part in &parsed.parts {
             let content = &body[part.content.clone()];
             match &part.filename {
                 Some(filename) => {
                     files += content.len();
+                    self.note(|| {
+                        let text = String::from_utf8_lossy;
+                        let (offset, length) = (part.content.start, content.len());
+                        let (name, filename) = (text(&part.name), text(filename));
+                        format!(
+                            "Added file part to the list: name \"{name}\" file name \"{filename}\" (offset {offset}, length {length})"
+                        )
+                    });
                     self.facts.add(Var::Files, &part.name, filename);
                     self.facts.add(Var::FilesSizes, &part.name, content.len().to_string().as_bytes());
                     self.facts.add(Var::MultipartFilename, &part.name, filename);
@@ -262,10 +277,14 @@ impl Transaction {
                         self.facts.add(Var::FilesTmpContent, &part.name, content);
                     }
                 }
-                None => self.add_argument(Var::ArgsPost, &part.name, content),
+                None => {
+                    others += content.len();
+                    self.add_argument(Var::ArgsPost, &part.name, content);
+                }
             }
             self.facts.add(Var::MultipartName, &part.name, &part.name);
             for (name, value) in &part.headers {
+                others += name.len() + value.len() + 4;
                 self.facts.add(
                     Var::MultipartPartHeaders,
                     &part.name,
@@ -273,7 +292,7 @@ impl Transaction {
                 );
             }
         }
-        if body.len() - files > program.settings.request_body_no_files_limit {
+        if others > program.settings.request_body_no_files_limit {
             error.get_or_insert_with(|| NO_FILES_LIMIT.to_owned());
         }
         self.facts.set_number(Var::FilesCombinedSize, files);

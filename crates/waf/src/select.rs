@@ -53,6 +53,11 @@ impl Column {
         }
     }
 
+    /// What hit number `index` has become.
+    pub(crate) fn value_of(&self, index: usize) -> ValueId {
+        self.unique[self.lane_of[index] as usize]
+    }
+
     pub(crate) fn blocks(&self) -> usize {
         self.unique.len().div_ceil(Lanes::WIDTH)
     }
@@ -161,9 +166,10 @@ impl<'s> Source<'s> {
                 }
             }
             Select::Xml(path) => {
+                let name = facts.values.intern(self.program.path_names[*path as usize].as_bytes());
                 for at in 0..facts.xml[*path as usize].len() {
                     let value = facts.xml[*path as usize][at];
-                    hits.push(Hit { var: Var::Xml, name: ValueId::EMPTY, value, is_count: false });
+                    hits.push(Hit { var: Var::Xml, name, value, is_count: false });
                 }
             }
             Select::Members(var, member) => self.select_members(*var, member, facts, hits),

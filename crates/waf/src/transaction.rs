@@ -195,6 +195,7 @@ impl Transaction {
         headers: impl IntoIterator<Item = (&'h [u8], &'h [u8])>,
     ) -> Verdict {
         if self.mode == EngineMode::Off {
+            self.note(|| "Rule engine disabled, returning...".to_owned());
             return Verdict::StreamUninspected;
         }
         self.fill_request(line, headers);
@@ -318,6 +319,9 @@ impl Transaction {
     /// Runs the logging phase and says everything there is to say.
     pub fn finish(&mut self) -> Report {
         if self.mode != EngineMode::Off {
+            if let Some(interruption) = &self.interruption {
+                self.facts.set(Var::ResponseStatus, interruption.status.to_string().as_bytes());
+            }
             self.run(Phase::Logging);
         }
         let score = |names: &[&str]| {

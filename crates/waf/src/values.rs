@@ -98,7 +98,12 @@ impl Values {
         self.table.insert_unique(hash, id, |&index| hasher.hash_one(stored(index)));
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
-        self.values.push(Value { start, end: self.bytes.len(), set: ByteSet::of(bytes), steps: u32::MAX });
+        self.values.push(Value {
+            start,
+            end: self.bytes.len(),
+            set: ByteSet::of_value(bytes),
+            steps: u32::MAX,
+        });
         ValueId(id)
     }
 
@@ -139,7 +144,8 @@ impl Values {
     /// What `xform` makes of a value: mostly the value itself, which costs one look at its byte set.
     pub(crate) fn transform(&mut self, id: ValueId, xform: Xform, unicode: Option<&UnicodeMap>) -> ValueId {
         let set = self.set(id);
-        if !set.meets(xform.triggers()) && !(id == ValueId::EMPTY && xform.changes_empty()) {
+        let touched = set.meets(xform.triggers()) || id == ValueId::EMPTY && xform.changes_empty();
+        if !touched {
             return id;
         }
         let mut step = self.values[id.0 as usize].steps;

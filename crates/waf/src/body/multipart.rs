@@ -150,6 +150,7 @@ fn boundary(content_type: &[u8], out: &mut Multipart) -> Result<Vec<u8>, String>
     if !boundary.iter().all(allowed) || boundary.last() == Some(&b' ') {
         return fault("characters");
     }
+    out.notes.push(format!("Multipart: Boundary: {}", String::from_utf8_lossy(&boundary)));
     Ok(boundary)
 }
 
@@ -173,7 +174,11 @@ fn boundary_value(value: &[u8], out: &mut Multipart) -> Result<Vec<u8>, String> 
     let quoting = || "Invalid boundary in C-T (quote).".to_owned();
     let mut rest: &[u8] = b"";
     let boundary = if let Some(quoted) = value.strip_prefix(b"\"") {
-        let end = memchr::memchr(b'"', quoted).ok_or_else(quoting)?;
+        // A quote within the quotes is left for the check of the characters to find.
+        let end = match quoted.strip_suffix(b"\"") {
+            Some(inner) => inner.len(),
+            None => memchr::memchr(b'"', quoted).ok_or_else(quoting)?,
+        };
         rest = quoted[end + 1..].trim_ascii();
         if !rest.is_empty() && !rest.starts_with(b";") {
             return Err(quoting());
@@ -446,6 +451,7 @@ fn disposition_value(rest: &mut &[u8], out: &mut Multipart) -> Result<Vec<u8>, i
         let separators = b"()<>@,;:\\\"/[]?={} \t";
         let end = text.iter().position(|byte| separators.contains(byte) || byte.is_ascii_control());
         let (value, after) = text.split_at(end.unwrap_or(text.len()));
+        note_quotes(value, out);
         *rest = after;
         return Ok(value.to_vec());
     }

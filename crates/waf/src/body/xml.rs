@@ -32,7 +32,7 @@ pub(crate) struct Document {
 
 /// Reads a document; the error is what REQBODY_ERROR_MSG will say.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Document, String> {
-    read(bytes).map_err(|what| format!("XML parsing error: {what}"))
+    read(bytes).map_err(|what| format!("XML parsing error: XML: Failed parsing document. {what}"))
 }
 
 fn read(bytes: &[u8]) -> Result<Document, String> {

@@ -45,7 +45,8 @@ impl RuleText {
             .unwrap_or(0)
     }
 
-    fn is_chained(&self) -> bool {
+    /// Wants a rule after it.
+    pub(crate) fn is_chained(&self) -> bool {
         self.actions.contains(&Action::Chain)
     }
 
@@ -177,7 +178,7 @@ impl<'f> Loader<'f> {
             self.set.warnings.push(Warning {
                 code: "waf-chain-never-ends",
                 place: last.unwrap_or_else(|| Place::new(file, 1)),
-                message: "the file ends before the rule this one is chained to: it stands alone".to_owned(),
+                message: "the file ends before the rule this one is chained to: it never matches".to_owned(),
             });
         }
     }
@@ -292,12 +293,7 @@ impl<'f> Loader<'f> {
         for action in &actions {
             match action {
                 Action::Phase(given) => phase = *given,
-                Action::Deny
-                | Action::Drop
-                | Action::Pass
-                | Action::Redirect(_)
-                | Action::Allow(_)
-                | Action::Block => {
+                Action::Deny | Action::Drop | Action::Pass | Action::Redirect(_) | Action::Allow(_) => {
                     disruptive = true;
                 }
                 Action::Id(_) => {

@@ -36,6 +36,8 @@ pub struct Settings {
     pub response_body_limit: usize,
     pub response_body_limit_action: LimitAction,
     pub response_mime_types: Vec<String>,
+    /// The types are those of a directive, to which further ones add.
+    pub response_mime_types_given: bool,
     pub arguments_limit: usize,
     pub upload_file_limit: usize,
     pub argument_separator: u8,
@@ -66,6 +68,7 @@ impl Default for Settings {
             response_body_limit: 524_288,
             response_body_limit_action: LimitAction::ProcessPartial,
             response_mime_types: ["text/plain", "text/html"].map(str::to_owned).to_vec(),
+            response_mime_types_given: false,
             arguments_limit: 1000,
             upload_file_limit: 100,
             argument_separator: b'&',
@@ -78,7 +81,7 @@ impl Default for Settings {
             },
             collection_timeout_seconds: 3600,
             pcre_match_limit: 100_000,
-            web_app_id: "default".to_owned(),
+            web_app_id: String::new(),
             component_signatures: Vec::new(),
             server_signature: String::new(),
             unicode_map: None,
@@ -135,11 +138,15 @@ impl Settings {
             "secresponsebodylimit" => set(&mut self.response_body_limit, body_limit(first)),
             "secresponsebodylimitaction" => set(&mut self.response_body_limit_action, limit_action(first)),
             "secresponsebodymimetype" => {
+                if !std::mem::replace(&mut self.response_mime_types_given, true) {
+                    self.response_mime_types.clear();
+                }
                 self.response_mime_types.extend(arguments.iter().map(|name| name.to_lowercase()));
                 Ok(())
             }
             "secresponsebodymimetypesclear" => {
                 self.response_mime_types.clear();
+                self.response_mime_types_given = true;
                 Ok(())
             }
             "secargumentslimit" => set(&mut self.arguments_limit, number(first)),

@@ -27,7 +27,7 @@ impl Template {
             let Some(length) = rest[start..].find('}') else { break };
             let name = &rest[start + 2..start + length];
             if start > 0 {
-                parts.push(Part::Text(rest[..start].as_bytes().to_vec()));
+                parts.push(Part::Text(rest.as_bytes()[..start].to_vec()));
             }
             parts.push(value(name)?);
             // `%{name}%` is another way to write it.

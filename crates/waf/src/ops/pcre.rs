@@ -142,15 +142,15 @@ impl Speller<'_> {
 
     /// `\x4`, `\x41` or `\x{41}`; `\x` alone is a zero.
     fn hexadecimal(&mut self) {
-        if let Some((digits, rest)) = self.rest.strip_prefix('{').and_then(|rest| rest.split_once('}')) {
-            if let Ok(code) = u32::from_str_radix(digits, 16) {
-                self.rest = rest;
-                match u8::try_from(code) {
-                    Ok(byte) => self.byte(byte),
-                    Err(_) => self.out.push_str(&format!("\\x{{{code:X}}}")),
-                }
-                return;
+        if let Some((digits, rest)) = self.rest.strip_prefix('{').and_then(|rest| rest.split_once('}'))
+            && let Ok(code) = u32::from_str_radix(digits, 16)
+        {
+            self.rest = rest;
+            match u8::try_from(code) {
+                Ok(byte) => self.byte(byte),
+                Err(_) => self.out.push_str(&format!("\\x{{{code:X}}}")),
             }
+            return;
         }
         let digits = self.rest.bytes().take(2).take_while(u8::is_ascii_hexdigit).count();
         let byte = u8::from_str_radix(self.take(digits), 16).unwrap_or(0);

@@ -126,10 +126,13 @@ impl Pattern {
     }
 }
 
+/// A pattern that was compiled, or found to be none.
+type Compiled = Result<Arc<Pattern>, PatternError>;
+
 /// A pattern with variables in it: compiled when it is first filled in, then kept.
 pub(crate) struct Patterns {
     match_limit: usize,
-    compiled: Mutex<HashMap<Vec<u8>, Result<Arc<Pattern>, PatternError>>>,
+    compiled: Mutex<HashMap<Vec<u8>, Compiled>>,
 }
 
 impl Patterns {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use transom_waf::lang::Files;
 
 /// The disk, as a rule set's files.
-pub struct Disk;
+pub(crate) struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
@@ -17,7 +17,7 @@ impl Files for Disk {
 }
 
 /// A directory of test data: named by `variable`, or beside the checkout.
-pub fn directory(variable: &str, beside: &str) -> PathBuf {
+pub(crate) fn directory(variable: &str, beside: &str) -> PathBuf {
     match std::env::var_os(variable) {
         Some(path) => PathBuf::from(path),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").join(beside),
@@ -25,7 +25,7 @@ pub fn directory(variable: &str, beside: &str) -> PathBuf {
 }
 
 /// Every file below `directory` with one of these endings, in order.
-pub fn files(directory: &Path, endings: &[&str]) -> Vec<PathBuf> {
+pub(crate) fn files(directory: &Path, endings: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut waiting = vec![directory.to_owned()];
     while let Some(directory) = waiting.pop() {

@@ -4,12 +4,12 @@ use saphyr::{LoadableYamlNode, Yaml};
 use std::path::Path;
 
 /// One request of a test and what is expected of it.
-pub struct Stage {
+pub(crate) struct Stage {
     pub input: Input,
     pub output: Output,
 }
 
-pub struct Input {
+pub(crate) struct Input {
     pub method: String,
     pub uri: String,
     pub version: String,
@@ -21,7 +21,7 @@ pub struct Input {
 }
 
 #[derive(Default, Debug)]
-pub struct Output {
+pub(crate) struct Output {
     pub status: Option<u16>,
     pub expect: Vec<u64>,
     pub no_expect: Vec<u64>,
@@ -30,13 +30,13 @@ pub struct Output {
     pub expect_error: bool,
 }
 
-pub struct Test {
+pub(crate) struct Test {
     pub name: String,
     pub stages: Vec<Stage>,
 }
 
 /// Reads a test file, of go-ftw's present form or the older one of rule sets before 4.
-pub fn read(path: &Path) -> Vec<Test> {
+pub(crate) fn read(path: &Path) -> Vec<Test> {
     let text = std::fs::read_to_string(path).unwrap();
     let documents = Yaml::load_from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut tests = Vec::new();
@@ -132,7 +132,7 @@ fn output(yaml: Option<&Yaml<'_>>) -> Output {
     output
 }
 
-pub fn base64(text: &str) -> Vec<u8> {
+pub(crate) fn base64(text: &str) -> Vec<u8> {
     let (mut bits, mut count, mut out) = (0u32, 0, Vec::new());
     let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for digit in text.bytes().filter_map(|byte| digits.iter().position(|digit| *digit == byte)) {
@@ -147,7 +147,7 @@ pub fn base64(text: &str) -> Vec<u8> {
 }
 
 /// A request as it is on the wire.
-pub struct Request {
+pub(crate) struct Request {
     pub method: Vec<u8>,
     pub uri: Vec<u8>,
     pub version: Vec<u8>,
@@ -156,14 +156,14 @@ pub struct Request {
 }
 
 impl Request {
-    pub fn header(&self, name: &str) -> Option<&[u8]> {
+    pub(crate) fn header(&self, name: &str) -> Option<&[u8]> {
         let found = self.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes()));
         found.map(|(_, value)| value.as_slice())
     }
 }
 
 /// Builds the request that go-ftw would send.
-pub fn request(input: &Input) -> Request {
+pub(crate) fn request(input: &Input) -> Request {
     if let Some(raw) = &input.raw {
         return parse(raw);
     }

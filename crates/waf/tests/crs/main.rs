@@ -4,6 +4,8 @@
 //! `regression/` of the OWASP Core Rule Set; without it `../shared/crs/v4.28.0` beside the checkout is
 //! tried. Where there is none the tests cannot run, so they have to be asked for: `-- --include-ignored`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot read its data cannot run")]
+
 mod cases;
 mod data;
 mod ftw;
@@ -156,4 +158,38 @@ fn libmodsecurity_cases_come_out_alike() {
     }
     println!("{passed} of {supported} supported cases pass; left out: {reasons:#?}");
     assert!(passed * 100 >= supported * 98, "{passed} of {supported} pass");
+}
+
+#[test]
+#[ignore = "needs libinjection's tests: set TRANSOM_LIBINJECTION"]
+fn libinjection_agrees_about_fingerprints_and_markup() {
+    let directory = directory("TRANSOM_LIBINJECTION", "shared/crs/libinjection-tests");
+    let (mut count, mut failed) = (0, Vec::new());
+    for file in files(&directory, &["txt"]) {
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read(&file).unwrap();
+        let part = |from: &str, to: &str| {
+            let find =
+                |wanted: &str| text.windows(wanted.len()).position(|window| window == wanted.as_bytes());
+            let start = find(from).unwrap() + from.len();
+            let end = if to.is_empty() { text.len() } else { find(to).unwrap() };
+            text[start..end].trim_ascii().to_vec()
+        };
+        let (input, expected) = (part("--INPUT--\n", "--EXPECTED--"), part("--EXPECTED--", ""));
+        let found = if name.starts_with("test-sqli") {
+            transom_waf::detect_sqli(&input).unwrap_or_default()
+        } else if name.starts_with("test-xss") {
+            u8::from(transom_waf::detect_xss(&input)).to_string().into_bytes()
+        } else {
+            // Tokens and folding are steps on the way, which the library does not show.
+            continue;
+        };
+        count += 1;
+        if found != expected {
+            let text = String::from_utf8_lossy;
+            failed.push(format!("{name}: {} instead of {}", text(&found), text(&expected)));
+        }
+    }
+    println!("{} of {count} pass\n{}", count - failed.len(), failed.join("\n"));
+    assert!(failed.is_empty());
 }

@@ -9,14 +9,14 @@ use transom_waf::{
 };
 
 /// What came of a request.
-pub struct Outcome {
+pub(crate) struct Outcome {
     pub status: u16,
     pub report: Report,
     /// The error log, a line each.
     pub log: Vec<String>,
 }
 
-pub struct Site {
+pub(crate) struct Site {
     pub engine: Arc<Engine>,
     pub store: Arc<Store>,
 }
@@ -28,7 +28,7 @@ struct Response {
 }
 
 impl Site {
-    pub fn ask(&self, request: &Request) -> Outcome {
+    pub(crate) fn ask(&self, request: &Request) -> Outcome {
         if !is_http(request) {
             return Outcome { status: 400, report: Report::default(), log: Vec::new() };
         }
@@ -63,7 +63,7 @@ fn borrow(headers: &[(Vec<u8>, Vec<u8>)]) -> impl Iterator<Item = (&[u8], &[u8])
     headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
 }
 
-pub fn inspect_request(transaction: &mut Transaction, request: &Request) -> Option<Interruption> {
+pub(crate) fn inspect_request(transaction: &mut Transaction, request: &Request) -> Option<Interruption> {
     let line = RequestLine { method: &request.method, uri: &request.uri, protocol: &request.version };
     match transaction.request_headers(line, borrow(&request.headers)) {
         Verdict::Refuse(interruption) => return Some(interruption),
