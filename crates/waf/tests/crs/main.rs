@@ -55,7 +55,7 @@ fn site(setup: &str, rules: &str, extra: &str) -> Site {
     let engine = Engine::load(&sources, &Disk).unwrap_or_else(|errors| {
         panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     });
-    Site { engine, store: Arc::new(Store::new()) }
+    Site { engine, store: Arc::new(Store::new()), traced: false }
 }
 
 /// Which expectations of a stage are not met.
@@ -192,4 +192,27 @@ fn libinjection_agrees_about_fingerprints_and_markup() {
     }
     println!("{} of {count} pass\n{}", count - failed.len(), failed.join("\n"));
     assert!(failed.is_empty());
+}
+
+#[test]
+#[ignore = "needs the Core Rule Set: set TRANSOM_CRS"]
+fn the_fast_way_and_the_obvious_way_agree_on_the_core_rule_set() {
+    let crs = directory("TRANSOM_CRS", "shared/crs/v4.28.0");
+    let path = |name: &str| crs.join("rules").join(name).to_string_lossy().into_owned();
+    let fast = site(&path("crs-setup.conf.example"), &path("*.conf"), REGRESSION);
+    let slow = Site { engine: Arc::clone(&fast.engine), store: Arc::new(Store::new()), traced: true };
+    for file in files(&crs.join("regression"), &["yaml", "yml"]) {
+        for test in ftw::read(&file) {
+            for stage in &test.stages {
+                let request = ftw::request(&stage.input);
+                let matches = |site: &Site| {
+                    let report = site.ask(&request).report;
+                    let ids: Vec<_> =
+                        report.matches.iter().map(|found| (found.rule_id, found.matched.len())).collect();
+                    (ids, report.inbound_score, report.outbound_score)
+                };
+                assert_eq!(matches(&fast), matches(&slow), "{}", test.name);
+            }
+        }
+    }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Outcome {
 pub(crate) struct Site {
     pub engine: Arc<Engine>,
     pub store: Arc<Store>,
+    /// Takes the slow, obvious way.
+    pub traced: bool,
 }
 
 struct Response {
@@ -39,6 +41,9 @@ impl Site {
         };
         let now = Now { unix_micros: 1_700_000_000_000_000, utc_offset_seconds: 0 };
         let mut transaction = Transaction::new(&self.engine, Some(&self.store), ends, "test-1", now);
+        if self.traced {
+            transaction.start_trace();
+        }
         let refused = inspect_request(&mut transaction, request);
         let status = match refused {
             Some(interruption) => interruption.status,
