@@ -11,6 +11,7 @@ use transom_state::{Current, World};
 
 use crate::limits;
 use crate::log::{self as program_log, Sink};
+use crate::overrides::{self, Override};
 use crate::supply::{AdminTcp, AdminUnix, Listening, Supply};
 
 /// The planes at work.
@@ -33,6 +34,7 @@ impl Engine {
         let (config, ceiling) = load(&supply)?;
         let world = World::first(Arc::new(config), supply.workers, seed()?, Instant::now());
         world.totals.set_ceiling(ceiling, &world.config);
+        overrides::put_back(&supply.overrides, &world, Instant::now());
         let taken = Taken { generation: world.generation };
         let current = Arc::new(Current::from_pointee(world));
         let plane = Plane::start(supply.workers, Arc::clone(&current))
@@ -80,6 +82,11 @@ impl Engine {
     /// Counts a reload that came to nothing.
     pub(crate) fn reload_failed(&self) {
         self.current.load().totals.reloads_failed.add_shared(1);
+    }
+
+    /// Every server that is not as its configuration says.
+    pub(crate) fn overrides(&self) -> Vec<Override> {
+        overrides::all(&self.current.load())
     }
 
     /// The configuration in force.

@@ -120,6 +120,7 @@ pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathe
         access,
         program,
         notes,
+        overrides: Vec::new(),
     };
     Ok(Gathered { supply, config, identity })
 }

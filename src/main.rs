@@ -10,6 +10,7 @@ mod keeper;
 mod limits;
 mod log;
 mod named;
+mod overrides;
 mod panic;
 mod run;
 mod serve;

@@ -174,8 +174,12 @@ impl Serve {
                 self.waiting.push(answer);
                 self.ask_for_reload();
             }
+            Event::Command(Command::ServersChanged) => self.tell_overrides(),
             Event::Keeper(ToWorker::Serve(supply)) => self.take_keepers(*supply),
-            Event::Keeper(ToWorker::Refused { report }) => self.answer(&self.refused(report)),
+            Event::Keeper(ToWorker::Refused { report }) => {
+                self.tell_overrides();
+                self.answer(&self.refused(report));
+            }
             Event::Keeper(ToWorker::Stop) => self.drain(),
             Event::Keeper(ToWorker::Cut) => self.cut(),
             Event::KeeperGone => {
@@ -242,12 +246,23 @@ impl Serve {
             }
             Err(report) => (self.refused(report.clone()), ToKeeper::NotTaken { report }),
         };
+        self.tell(&said);
+        // Servers that are gone from the configuration are forgotten.
+        self.tell_overrides();
+        self.answer(&outcome);
+    }
+
+    /// Tells the keeper what administrators made of servers.
+    fn tell_overrides(&self) {
+        self.tell(&ToKeeper::Overrides(self.engine.overrides()));
+    }
+
+    fn tell(&self, message: &ToKeeper) {
         if let Supplier::Keeper(channel) = &self.supplier
-            && let Err(error) = said.send(channel)
+            && let Err(error) = message.send(channel)
         {
             log::warn!("the keeper cannot be told: {error}");
         }
-        self.answer(&outcome);
     }
 
     /// What changed; from here on these are the addresses.

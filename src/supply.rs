@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::files::{Pattern, Remembered};
+use crate::overrides::Override;
 
 /// Everything needed to serve one configuration.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(crate) struct Supply {
     pub(crate) program: Option<OwnedFd>,
     /// What is worth saying about it.
     pub(crate) notes: Vec<Note>,
+    /// How a worker that died left the servers; only in the first supply of the next one.
+    pub(crate) overrides: Vec<Override>,
 }
 
 /// Something worth saying.
@@ -137,6 +140,7 @@ pub(crate) struct Header {
     access: bool,
     program: bool,
     notes: Vec<Note>,
+    overrides: Vec<Override>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -165,6 +169,7 @@ impl Supply {
             access: self.access.as_ref().map(OwnedFd::try_clone).transpose()?,
             program: self.program.as_ref().map(OwnedFd::try_clone).transpose()?,
             notes: self.notes.clone(),
+            overrides: self.overrides.clone(),
         })
     }
 
@@ -182,6 +187,7 @@ impl Supply {
             access: self.access.is_some(),
             program: self.program.is_some(),
             notes: self.notes.clone(),
+            overrides: self.overrides.clone(),
         };
         let contents = self.files.files.iter().flat_map(|(_, contents)| contents).copied().collect();
         let sockets = self.listeners.iter().flat_map(|listening| &listening.sockets);
@@ -214,9 +220,21 @@ impl Supply {
         let access = if header.access { Some(descriptors.next()?) } else { None };
         let program = if header.program { Some(descriptors.next()?) } else { None };
         let files = files(header.files, header.patterns, contents)?;
-        let (path, zone, workers, notes) = (header.path, header.zone, header.workers, header.notes);
+        let Header { path, zone, workers, notes, overrides, .. } = header;
         let whole = descriptors.next().is_none();
-        whole.then_some(Self { path, zone, workers, files, listeners, unix, tcp, access, program, notes })
+        whole.then_some(Self {
+            path,
+            zone,
+            workers,
+            files,
+            listeners,
+            unix,
+            tcp,
+            access,
+            program,
+            notes,
+            overrides,
+        })
     }
 
     /// `NAME=ADDRESS:PORT` of each address, in the order of the file.
@@ -280,6 +298,7 @@ mod tests {
                 access: None,
                 program: None,
                 notes: Vec::new(),
+                overrides: Vec::new(),
             }
         }
     }
@@ -309,6 +328,7 @@ mod tests {
             access: None,
             program: Some(descriptor()),
             notes: vec![Note::Warning("mind the gap".into())],
+            overrides: Vec::new(),
         }
     }
 

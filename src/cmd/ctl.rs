@@ -43,7 +43,7 @@ enum What {
         /// Of this pool only
         pool: Option<String>,
     },
-    /// Change a server while it runs; survives reloads, not a restart
+    /// Change a server while it runs; survives reloads and crashes, not a restart
     Server {
         /// Which one
         #[arg(value_name = "POOL/SERVER", value_parser = pool_and_server)]

@@ -33,6 +33,13 @@ pub(crate) struct Bounds {
     descriptors: usize,
 }
 
+impl Bounds {
+    /// Whether JSON of that length may come.
+    pub(crate) fn allow(&self, json: usize) -> bool {
+        json <= self.json
+    }
+}
+
 /// What the worker takes from the keeper: a configuration and its sockets.
 pub(crate) const FROM_KEEPER: Bounds = Bounds { json: 16 << 20, bytes: 256 << 20, descriptors: 1 << 16 };
 /// What the keeper takes from the worker: short answers.

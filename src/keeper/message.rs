@@ -5,7 +5,8 @@ use std::os::unix::net::UnixStream;
 
 use serde::{Deserialize, Serialize};
 
-use super::channel::{self, Frame};
+use super::channel::{self, FROM_WORKER, Frame};
+use crate::overrides::Override;
 use crate::supply::{Header, Supply};
 
 /// From the keeper to the worker.
@@ -39,6 +40,8 @@ pub(crate) enum ToKeeper {
     },
     /// Somebody asked for a reload over the admin API.
     Reload,
+    /// Every server that administrators made another of than its configuration says: for the next worker.
+    Overrides(Vec<Override>),
 }
 
 /// `ToWorker` as it goes over the channel.
@@ -85,7 +88,11 @@ pub(crate) fn send_supply(supply: &Supply, socket: &UnixStream) -> io::Result<()
 impl ToKeeper {
     /// Sends it over the channel.
     pub(crate) fn send(&self, socket: &UnixStream) -> io::Result<()> {
-        channel::send(socket, &serde_json::to_vec(self)?, &[], &[])
+        let json = serde_json::to_vec(self)?;
+        if !FROM_WORKER.allow(json.len()) {
+            return Err(io::Error::other("the message is longer than the keeper takes"));
+        }
+        channel::send(socket, &json, &[], &[])
     }
 
     /// Reads what came over the channel.
@@ -97,7 +104,7 @@ impl ToKeeper {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keeper::channel::{FROM_KEEPER, FROM_WORKER, Receiver};
+    use crate::keeper::channel::{FROM_KEEPER, Receiver};
 
     #[test]
     fn what_the_worker_says_arrives() {
@@ -106,6 +113,7 @@ mod tests {
             ToKeeper::Taken { generation: 7 },
             ToKeeper::NotTaken { report: "no\nway".into() },
             ToKeeper::Reload,
+            ToKeeper::Overrides(Vec::new()),
         ];
         let mut receiver = Receiver::new(FROM_WORKER);
         for message in all {
@@ -113,6 +121,14 @@ mod tests {
             let frame = receiver.wait(&theirs).unwrap().unwrap();
             assert_eq!(ToKeeper::parse(&frame).unwrap(), message);
         }
+    }
+
+    #[test]
+    fn what_is_too_long_for_the_keeper_is_not_sent() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        assert!(ToKeeper::NotTaken { report: "x".repeat(300 << 10) }.send(&ours).is_err());
+        drop(ours);
+        assert!(Receiver::new(FROM_WORKER).wait(&theirs).unwrap().is_none());
     }
 
     #[test]

@@ -210,6 +210,7 @@ impl Keeper {
             ToKeeper::Reload => self.reload(),
             ToKeeper::Taken { generation } => self.taken(generation),
             ToKeeper::NotTaken { report } => self.not_taken(&report),
+            ToKeeper::Overrides(overrides) => self.good.supply.overrides = overrides,
         }
     }
 
@@ -218,7 +219,8 @@ impl Keeper {
         if !worker.serving {
             worker.serving = true;
             self.serves();
-        } else if let Some(offered) = self.offered.take() {
+        } else if let Some(mut offered) = self.offered.take() {
+            offered.supply.overrides = std::mem::take(&mut self.good.supply.overrides);
             // Sockets that are gone from the configuration are closed here, now that the worker let go of them.
             let changes = changes(&self.good.supply.addresses(), &offered.supply.addresses());
             let former = std::mem::replace(&mut self.good, offered);
@@ -239,7 +241,7 @@ impl Keeper {
             return;
         }
         if self.ready {
-            log::warn!("keeper: served again, with the configuration as it was");
+            log::warn!("keeper: served again, with the configuration and the admin states as they were");
             return;
         }
         self.ready = true;

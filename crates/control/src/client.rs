@@ -5,7 +5,7 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -57,11 +57,6 @@ impl Client {
     /// Asks over the unix socket at `path`; nothing is opened yet.
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         Self { socket: path.into() }
-    }
-
-    /// The socket this client asks.
-    pub fn socket(&self) -> &Path {
-        &self.socket
     }
 
     /// `GET path`: the answer, whatever its status.

@@ -43,6 +43,9 @@ pub struct Setup {
 pub enum Command {
     /// Read the configuration again, put it into force if it has no errors, and say what came of it.
     Reload(oneshot::Sender<ReloadOutcome>),
+    /// An administrator changed a server: whoever outlives this process should know. Not sent while the channel is
+    /// full, so servers are to be looked at after each reload, too.
+    ServersChanged,
 }
 
 /// What came of a reload.

@@ -31,6 +31,7 @@ use self::guard::Suspicious;
 use self::logins::{Denied, Logins};
 use self::routes::{Endpoint, Match};
 use self::server::{Asked, single};
+use crate::Command;
 use crate::shared::Shared;
 
 pub use routes::reference;
@@ -105,7 +106,14 @@ impl Admin {
             Endpoint::StickEntries => query::entries(&world, value(0), &asked.query, Instant::now()),
             Endpoint::Faults => Answer::json(&view::faults(&world)),
             Endpoint::Config => Answer::json(&view::config(&world)),
-            Endpoint::ChangeServer => change::server(&world, value(0), value(1), &asked.body, Instant::now()),
+            Endpoint::ChangeServer => {
+                let changed = change::server(&world, value(0), value(1), &asked.body, Instant::now());
+                if changed.status == StatusCode::OK {
+                    // Never waited for: who has a full channel looks at the servers after what is in it.
+                    let _ = self.shared.commands.try_send(Command::ServersChanged);
+                }
+                changed
+            }
             Endpoint::DeleteStickEntry => change::delete_entry(&world, value(0), value(1)),
             Endpoint::DeleteStickEntries => change::delete_entries(&world, value(0)),
             Endpoint::Reload => change::reload(&self.shared).await,

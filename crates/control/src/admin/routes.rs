@@ -211,7 +211,8 @@ const ROUTES: &[Route] = &[
         path: "/api/v1/pools/{pool}/servers/{server}",
         role: Role::Operator,
         about: "Sets a server's admin state (`ready`, `drain`, `maint`) or weight (0 to 256; `null`: as configured \
-                again), or both. Survives reloads, not a restart. The answer is the server.",
+                again), or both. Survives reloads and the death of the worker, not a restart. The \
+                answer is the server.",
         example: include_str!("examples/change-server.json"),
     },
     Route {
