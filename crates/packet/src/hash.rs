@@ -26,18 +26,18 @@ impl Ports {
 #[must_use]
 pub fn slot4(client: Ipv4Addr, vip: Ipv4Addr, ports: Ports) -> usize {
     let source = u64::from(u32::from_ne_bytes(client.octets()));
-    slot(mix(source << 32 | u64::from(ports.word()), u64::from(u32::from_ne_bytes(vip.octets()))))
+    let first = (source << 32 | u64::from(ports.word())).wrapping_mul(MIX_A);
+    slot(mix(first, u64::from(u32::from_ne_bytes(vip.octets()))))
 }
 
 /// The ring slot of an IPv6 flow.
 #[must_use]
 pub fn slot6(client: Ipv6Addr, vip: Ipv6Addr, ports: Ports) -> usize {
     let (client, vip) = (words(client), words(vip));
-    let mut hash = (u64::from(client[0]) << 32 | u64::from(client[1])).wrapping_mul(MIX_A);
-    hash ^= hash >> 32;
+    let network = u64::from(client[0]) << 32 | u64::from(client[1]);
     let host = u64::from(client[2]) << 32 | u64::from(client[3]);
-    let second = u64::from(vip[3]) << 32 | u64::from(ports.word());
-    slot(mix((hash ^ host).wrapping_mul(MIX_B), second))
+    let first = network.wrapping_mul(MIX_A) ^ host.wrapping_mul(MIX_B);
+    slot(mix(first, u64::from(vip[3]) << 32 | u64::from(ports.word())))
 }
 
 /// An address as four words in memory order.
@@ -50,9 +50,8 @@ pub fn words(address: Ipv6Addr) -> [u32; 4] {
 }
 
 fn mix(first: u64, second: u64) -> u32 {
-    let mut hash = first.wrapping_mul(MIX_A);
-    hash ^= hash >> 32;
-    (hash.wrapping_add(second).wrapping_mul(MIX_B) >> 32) as u32
+    let folded = first ^ first >> 32;
+    (folded.wrapping_add(second).wrapping_mul(MIX_B) >> 32) as u32
 }
 
 fn slot(hash: u32) -> usize {

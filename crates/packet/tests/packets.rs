@@ -194,6 +194,20 @@ fn nat_replies_go_back_the_way_the_client_came() {
 }
 
 #[test]
+fn flows_can_be_told_by_name() {
+    let mut lab = Lab::new(wanted());
+    for to in [NAT, NAT6] {
+        lab.run(&tcp(to).bytes());
+    }
+    let flows = lab.door.tables.flows(10).unwrap();
+    let told: Vec<String> = flows.iter().map(|flow| format!("{} -> {}", flow.client, flow.vip)).collect();
+    let wanted = ["198.18.1.7:31337 -> 192.0.2.2:443", "[2001:db8::7]:31337 -> [2001:db8:1::2]:443"]
+        .map(str::to_owned);
+    assert_eq!(told, wanted, "one line a flow, though NAT has an entry a direction");
+    assert_eq!(lab.door.tables.flows(1).unwrap().len(), 1);
+}
+
+#[test]
 fn a_udp_packet_without_a_checksum_stays_without() {
     let mut lab = Lab::new(wanted());
     let frame = Frame { body: Body::Udp { checksum: false }, ..udp(NAT) };
@@ -636,6 +650,31 @@ fn the_servers_end_tells_the_inner_header_of_congestion() {
     let mut sent = lab.run(&tcp(TUNNEL).bytes()).frame;
     sent[15] |= 3;
     assert_eq!(unwrapped(&sent).2[15], 0, "a sender that knows no ECN is told nothing");
+}
+
+#[test]
+fn a_tunnels_source_varies_by_flow_as_far_as_it_is_told() {
+    let mut spread = server(1, NAT_SERVER, 443);
+    spread.source_spread_bits = 4;
+    spread.hop.as_mut().expect("it has a way").source = [10, 0, 0, 16].into();
+    let mut lab = Lab::new(vec![vip(TUNNEL.0, TUNNEL.1, Protocol::Tcp, Mode::Tunnel, vec![spread])]);
+    let mut seen = std::collections::BTreeSet::new();
+    for port in 1..200 {
+        let sent = lab.run_fast(&Frame::tcp((CLIENT.0, port), TUNNEL, ACK).bytes()).1;
+        assert_eq!(sum(&sent[14..34]), 0xffff, "the outer header's checksum holds");
+        assert_eq!(sent[26..29], [10, 0, 0]);
+        seen.insert(sent[29]);
+    }
+    assert_eq!(seen, (16..32).collect(), "all sixteen addresses and no other");
+    let senders = decap::sender_of([10, 0, 0, 16].into(), 4);
+    assert_eq!((senders.bits, senders.address), (28, [10, 0, 0, 16].into()));
+}
+
+#[test]
+fn an_interface_that_is_not_there_is_named() {
+    let options = Options { pins: None, interfaces: vec!["tpk-none".into()], ..Options::default() };
+    let fault = Door::start(&options).err().expect("there is no such interface");
+    assert!(fault.to_string().contains("tpk-none"), "{fault}");
 }
 
 #[test]

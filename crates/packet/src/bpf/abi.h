@@ -156,6 +156,12 @@ struct nat6 {
 	u32 interface;
 };
 
+/* By a hash of (address, port): was a NAT flow ever opened to such a server? Whole bytes, so that CPUs do not undo
+ * each other's writes. A wrong yes costs one lookup in a big table, a no spares it. */
+struct repliers {
+	u8 seen[65536];
+};
+
 /* Of a VIP or of a server. */
 struct traffic {
 	u64 packets, bytes;		/* towards the servers; IP bytes */

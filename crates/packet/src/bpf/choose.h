@@ -2,22 +2,20 @@
 #pragma once
 #include "packet.h"
 
-/* Two multiplications mix well enough to spread flows; src/hash.rs does the same. */
+/* Two multiplications in a row mix well enough to spread flows; src/hash.rs does the same. */
 #define MIX_A 0x9fb21c651e98df25ull
 #define MIX_B 0xd6e8feb86659fd93ull
 
 INLINE u32 mix(u64 first, u64 second)
 {
-	u64 hash = first * MIX_A;
-	hash ^= hash >> 32;
-	hash = (hash + second) * MIX_B;
-	return hash >> 32;
+	first ^= first >> 32;
+	return (first + second) * MIX_B >> 32;
 }
 
 INLINE u32 hash4(struct packet *packet, struct vip *vip)
 {
 	u32 ports = vip->hash_on == HASH_ON_SOURCE ? 0 : packet->ports;
-	return mix((u64)packet->source << 32 | ports, packet->target);
+	return mix(((u64)packet->source << 32 | ports) * MIX_A, packet->target);
 }
 
 INLINE u32 hash6(struct packet *packet, struct vip *vip)
@@ -25,9 +23,7 @@ INLINE u32 hash6(struct packet *packet, struct vip *vip)
 	u32 ports = vip->hash_on == HASH_ON_SOURCE ? 0 : packet->ports;
 	u64 network = (u64)packet->source6[0] << 32 | packet->source6[1];
 	u64 host = (u64)packet->source6[2] << 32 | packet->source6[3];
-	u64 hash = network * MIX_A;
-	hash ^= hash >> 32;
-	return mix((hash ^ host) * MIX_B, (u64)packet->target6[3] << 32 | ports);
+	return mix(network * MIX_A ^ host * MIX_B, (u64)packet->target6[3] << 32 | ports);
 }
 
 INLINE struct server *live(u32 number)

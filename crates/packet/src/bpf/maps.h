@@ -67,6 +67,14 @@ struct {
 	__uint(max_entries, 1000000);
 } nats6 SEC(".maps");
 
+/* The one row of who may send NAT replies: keeps packets of nobody's flow away from the big tables. */
+struct {
+	__uint(type, MAP_ARRAY);
+	__type(key, u32);
+	__type(value, struct repliers);
+	__uint(max_entries, 1);
+} repliers SEC(".maps");
+
 /* Packets by reason. */
 struct {
 	__uint(type, MAP_PERCPU_ARRAY);

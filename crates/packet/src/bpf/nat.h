@@ -35,6 +35,30 @@ INLINE void note_closing(struct packet *packet, u8 *closing)
 		*closing = 1;
 }
 
+INLINE u8 *replier(u64 address, u32 port)
+{
+	u32 row = 0;
+	struct repliers *all = map_lookup(&repliers, &row);
+	return all ? &all->seen[((address << 16 | port) * MIX_A) >> 48] : 0;
+}
+
+INLINE u8 *replier6(const u32 *address, u32 port)
+{
+	return replier((u64)(address[0] ^ address[2]) << 16 ^ address[1] ^ address[3], port);
+}
+
+/* Shared by all CPUs: written once, then only read. */
+INLINE void expect_replies(u8 *seen)
+{
+	if (seen && !*seen)
+		*seen = 1;
+}
+
+INLINE int may_reply(const u8 *seen)
+{
+	return seen && *seen;
+}
+
 /* As the ring says; entries are the NAT tables' matter. */
 INLINE int choose_by_ring(struct packet *packet, u32 word, struct choice *choice)
 {
@@ -91,6 +115,7 @@ INLINE struct nat4 *open4(struct xdp_md *ctx, struct packet *packet, const struc
 	};
 	reply.body_delta = delta16(server->port, port, reply.header_delta);
 	macs_back(packet, reply.macs);
+	expect_replies(replier(server->address[0], server->port));
 	map_update(&nats4, &reply_flow, &reply, UPDATE_ANY);
 	map_update(&nats4, flow, &request, UPDATE_ANY);
 	return map_lookup(&nats4, flow);
@@ -168,10 +193,12 @@ INLINE int nat_error4(struct xdp_md *ctx, struct packet *packet, struct vip *vip
 /* No VIP's packet: a server's reply, or the kernel's matter. */
 INLINE int nat_reply4(struct xdp_md *ctx, struct packet *packet)
 {
+	if (packet->about || !may_reply(replier(packet->source, packet->ports & 0xffff)))
+		return pass(packet, REASON_NO_VIP);
 	struct flow4 flow;
 	flow_of4(packet, &flow);
 	struct nat4 *entry = map_lookup(&nats4, &flow);
-	if (!entry || entry->direction != TO_CLIENT || packet->about)
+	if (!entry || entry->direction != TO_CLIENT)
 		return pass(packet, REASON_NO_VIP);
 	struct ip4 *ip = packet->ip4;
 	if (ip->ttl <= 1)
@@ -215,6 +242,7 @@ INLINE struct nat6 *open6(struct xdp_md *ctx, struct packet *packet, const struc
 	reply.body_delta = delta16(server->port, port, delta128(server->address, flow->destination));
 	reply.interface = ctx->ingress_ifindex;
 	macs_back(packet, reply.macs);
+	expect_replies(replier6(server->address, server->port));
 	map_update(&nats6, &reply_flow, &reply, UPDATE_ANY);
 	map_update(&nats6, flow, &request, UPDATE_ANY);
 	return map_lookup(&nats6, flow);
@@ -279,10 +307,12 @@ INLINE int nat_error6(struct xdp_md *ctx, struct packet *packet, struct vip *vip
 
 INLINE int nat_reply6(struct xdp_md *ctx, struct packet *packet)
 {
+	if (packet->about || !may_reply(replier6(packet->source6, packet->ports & 0xffff)))
+		return pass(packet, REASON_NO_VIP);
 	struct flow6 flow;
 	flow_of6(packet, &flow);
 	struct nat6 *entry = map_lookup(&nats6, &flow);
-	if (!entry || entry->direction != TO_CLIENT || packet->about)
+	if (!entry || entry->direction != TO_CLIENT)
 		return pass(packet, REASON_NO_VIP);
 	struct ip6 *ip = packet->ip6;
 	if (ip->hop_limit <= 1)

@@ -74,7 +74,10 @@ pub(super) fn attach(program: &mut Xdp, interface: &str, pins: Option<&Path>) ->
                 refused = Some(chain(&error));
                 continue;
             }
-            Err(error) => return Err(fault(interface, chain(&error))),
+            Err(error) => {
+                let native = refused.unwrap_or_default();
+                return Err(fault(interface, format!("native: {native}; generic: {}", chain(&error))));
+            }
         };
         let link = program.take_link(id).map_err(|error| fault(interface, chain(&error)))?;
         let link = keep(link, interface, pins, driver)?;

@@ -15,7 +15,7 @@ use crate::plan::{Contents, Step, VipKey};
 use crate::sys;
 
 /// Every map of the program.
-pub(super) const NAMES: [&str; 14] = [
+pub(super) const NAMES: [&str; 15] = [
     "vips4",
     "vips6",
     "rings",
@@ -30,6 +30,7 @@ pub(super) const NAMES: [&str; 14] = [
     "settings",
     "budgets",
     "owners",
+    "repliers",
 ];
 
 /// The maps of the program, to be read and written while it runs.
