@@ -175,13 +175,13 @@ impl Transaction {
     /// The shortest way for what rule sets do most: compare one number of TX with another.
     fn compare_tx(&mut self, program: &Program, rule: &Rule, link: &Link) -> Option<bool> {
         let Operator::Number(comparison) = &link.test.operator else { return None };
+        if self.exempt.iter().any(|(_, excluded)| excluded.var == Var::Tx) {
+            return None;
+        }
         let list = &program.lists[link.list? as usize];
         let ([select], true, 0) = (list.selects.as_slice(), list.excludes.is_empty(), link.chain) else {
             return None;
         };
-        if !link.changes.is_empty() || link.capture {
-            return None;
-        }
         let (slot, value) = match select {
             Select::TxSlot(slot) => (*slot, self.facts.tx(*slot).map(|value| tx_number(value, &self.facts))),
             Select::Count(inner) => match **inner {
@@ -195,13 +195,13 @@ impl Transaction {
         if comparison.holds(value, argument) == link.test.negated {
             return Some(false);
         }
-        if !rule.remembers {
-            return Some(true);
+        if rule.remembers {
+            let name = self.facts.values.intern(program.tx.name(slot).as_bytes());
+            let value = self.facts.values.intern_number(value);
+            let is_count = matches!(select, Select::Count(_));
+            self.matched.push(Hit { var: Var::Tx, name, value, is_count });
         }
-        let name = self.facts.values.intern(program.tx.name(slot).as_bytes());
-        let value = self.facts.values.intern(value.to_string().as_bytes());
-        let is_count = matches!(select, Select::Count(_));
-        self.matched.push(Hit { var: Var::Tx, name, value, is_count });
+        self.change(program, link);
         Some(true)
     }
 
@@ -297,6 +297,9 @@ impl Transaction {
         let mut any = false;
         for block in 0..column.blocks() {
             let mut candidates = column.candidates(&link.test.needs, block);
+            if let Some(before) = before {
+                candidates &= column.changed_since(before, block);
+            }
             let mut passing = 0u64;
             while candidates != 0 {
                 let lane = candidates.trailing_zeros() as usize;

@@ -93,7 +93,8 @@ impl Facts {
     }
 
     pub(crate) fn set_number(&mut self, var: Var, number: usize) {
-        self.set(var, number.to_string().as_bytes());
+        self.single[var as usize] = self.values.intern_number(number as i64);
+        self.generation += u64::from(!var.is_volatile());
     }
 
     pub(crate) fn set_flag(&mut self, var: Var, flag: bool) {
@@ -164,7 +165,7 @@ impl Facts {
     pub(crate) fn tx_value(&mut self, value: TxValue) -> ValueId {
         match value {
             TxValue::Value(id) => id,
-            TxValue::Number(number) => self.values.intern(number.to_string().as_bytes()),
+            TxValue::Number(number) => self.values.intern_number(number),
         }
     }
 

@@ -22,6 +22,19 @@ impl Lanes {
         self.0.fill(0);
     }
 
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        self.0.copy_from_slice(&other.0[..]);
+    }
+
+    /// Says that value `lane`, which had the bytes of `old`, has those of `new`.
+    pub(crate) fn replace(&mut self, lane: usize, old: ByteSet, new: ByteSet) {
+        let bit = 1u64 << (lane % Self::WIDTH);
+        for byte in old.without(new).iter() {
+            self.0[usize::from(byte)] &= !bit;
+        }
+        self.insert(lane, new.without(old));
+    }
+
     /// Says that value `lane` has the bytes of `set`.
     pub(crate) fn insert(&mut self, lane: usize, set: ByteSet) {
         let bit = 1u64 << (lane % Self::WIDTH);
@@ -47,7 +60,7 @@ pub(crate) enum Needs {
 /// A class larger than this says too little to be worth a look.
 const CLASS_BYTES_MAX: u32 = 24;
 /// A formula larger than this is cut down: asking it must stay cheap beside running the pattern.
-const SIZE_MAX: usize = 96;
+const SIZE_MAX: usize = 1024;
 
 impl Needs {
     /// What `hir` asks of a value.
@@ -75,9 +88,9 @@ impl Needs {
                 .collect(),
         );
         if needs.size() > SIZE_MAX {
-            needs = needs.narrowed(1);
+            needs = needs.narrowed(2);
         }
-        if needs.size() > SIZE_MAX * 2 { Self::Nothing } else { needs }
+        if needs.size() > SIZE_MAX { needs.narrowed(1) } else { needs }
     }
 
     /// Which values may match.
@@ -272,8 +285,8 @@ mod tests {
 
     #[test]
     fn a_huge_formula_is_cut_down() {
-        let words: Vec<String> = (0..200).map(|n| format!("word{n}xyz")).collect();
+        let words: Vec<String> = (0..2000).map(|n| format!("word{n}xyz")).collect();
         let hir = regex_syntax::parse(&words.join("|")).unwrap();
-        assert!(Needs::of(&hir).size() <= SIZE_MAX * 8);
+        assert!(Needs::of(&hir).size() <= SIZE_MAX);
     }
 }

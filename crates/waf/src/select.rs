@@ -40,6 +40,9 @@ pub(crate) struct Column {
     bytes: ByteSet,
     /// A block for every 64 of `unique`.
     lanes: Vec<Lanes>,
+    /// Kept for their room: what became of the parent's values, and where those went.
+    results: Vec<ValueId>,
+    moved: Vec<u32>,
 }
 
 impl Column {
@@ -51,6 +54,16 @@ impl Column {
             Needs::Nothing => valid,
             _ => needs.ask(&self.lanes[block]) & valid,
         }
+    }
+
+    /// Which of the 64 values of `block` some hit has here and had not in `before`.
+    pub(crate) fn changed_since(&self, before: &Self, block: usize) -> u64 {
+        let here =
+            self.lane_of.iter().enumerate().filter(|(_, lane)| **lane as usize / Lanes::WIDTH == block);
+        here.fold(0, |changed, (index, lane)| {
+            let is_new = before.value_of(index) != self.unique[*lane as usize];
+            changed | u64::from(is_new) << (*lane as usize % Lanes::WIDTH)
+        })
     }
 
     /// What hit number `index` has become.
@@ -81,19 +94,45 @@ impl Column {
         unicode: Option<&UnicodeMap>,
         facts: &mut Facts,
     ) -> bool {
-        self.unique.clear();
-        self.unique.extend(parent.unique.iter().map(|value| facts.values.transform(*value, xform, unicode)));
-        if self.unique == parent.unique {
+        self.results.clear();
+        self.results.extend(parent.unique.iter().map(|value| facts.values.transform(*value, xform, unicode)));
+        if self.results == parent.unique {
             return false;
         }
-        // Two values may have become one.
-        let results = std::mem::take(&mut self.unique);
         facts.values.new_marks();
-        let moved: Vec<u32> = results.iter().map(|value| lane(&mut self.unique, *value, facts)).collect();
+        self.unique.clear();
+        self.moved.clear();
+        for value in &self.results {
+            self.moved.push(lane(&mut self.unique, *value, facts));
+        }
         self.lane_of.clear();
-        self.lane_of.extend(parent.lane_of.iter().map(|lane| moved[*lane as usize]));
-        self.index(facts);
+        if self.unique.len() < self.results.len() {
+            // Two values have become one.
+            self.lane_of.extend(parent.lane_of.iter().map(|lane| self.moved[*lane as usize]));
+            self.index(facts);
+        } else {
+            self.lane_of.extend_from_slice(&parent.lane_of);
+            self.index_changes(parent, facts);
+        }
         true
+    }
+
+    /// As [`Column::index`], when every value stands where it stood in `parent`: only what has changed is
+    /// written anew.
+    fn index_changes(&mut self, parent: &Self, facts: &Facts) {
+        self.lanes.truncate(parent.lanes.len());
+        self.lanes.resize_with(parent.lanes.len(), Lanes::new);
+        for (own, theirs) in self.lanes.iter_mut().zip(&parent.lanes) {
+            own.copy_from(theirs);
+        }
+        self.bytes = ByteSet::EMPTY;
+        for (lane, (value, before)) in self.unique.iter().zip(&parent.unique).enumerate() {
+            let set = facts.values.set(*value);
+            self.bytes = self.bytes.union(set);
+            if value != before {
+                self.lanes[lane / Lanes::WIDTH].replace(lane, facts.values.set(*before), set);
+            }
+        }
     }
 
     fn index(&mut self, facts: &Facts) {
@@ -176,9 +215,9 @@ impl<'s> Source<'s> {
             Select::Count(inner) => {
                 let before = hits.len();
                 self.select_one(inner, facts, hits);
-                let number = (hits.len() - before).to_string();
+                let number = hits.len() - before;
                 hits.truncate(before);
-                let value = facts.values.intern(number.as_bytes());
+                let value = facts.values.intern_number(number as i64);
                 let (var, name) = self.counted(inner, facts);
                 hits.push(Hit { var, name, value, is_count: true });
             }

@@ -107,6 +107,26 @@ impl Values {
         ValueId(id)
     }
 
+    /// The id of a number's text.
+    pub(crate) fn intern_number(&mut self, number: i64) -> ValueId {
+        let mut digits = [0; 20];
+        let mut at = digits.len();
+        let mut rest = number.unsigned_abs();
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        if number < 0 {
+            at -= 1;
+            digits[at] = b'-';
+        }
+        self.intern(&digits[at..])
+    }
+
     /// Forgets all marks.
     pub(crate) fn new_marks(&mut self) {
         self.round += 1;
@@ -183,6 +203,15 @@ mod tests {
         }
         assert_eq!(values.intern(b"abc"), a);
         assert_eq!(values.count(), 1002);
+    }
+
+    #[test]
+    fn numbers_are_written_in_decimal() {
+        let mut values = Values::new();
+        for number in [0, 7, -1, 10, i64::MAX, i64::MIN] {
+            let id = values.intern_number(number);
+            assert_eq!(values.get(id), number.to_string().as_bytes());
+        }
     }
 
     #[test]

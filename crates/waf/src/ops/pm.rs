@@ -8,6 +8,7 @@ pub(crate) struct Phrases {
     automaton: AhoCorasick,
     phrases: Vec<Vec<u8>>,
     needs: Needs,
+    length_min: usize,
 }
 
 impl Phrases {
@@ -31,7 +32,8 @@ impl Phrases {
             .build(&phrases)
             .map_err(|error| error.to_string())?;
         let needs = Needs::of_phrases(phrases.iter().map(Vec::as_slice));
-        Ok(Self { automaton, phrases, needs })
+        let length_min = automaton.min_pattern_len();
+        Ok(Self { automaton, phrases, needs, length_min })
     }
 
     pub(super) fn needs(&self) -> &Needs {
@@ -39,7 +41,7 @@ impl Phrases {
     }
 
     pub(super) fn is_match(&self, value: &[u8]) -> bool {
-        self.automaton.is_match(value)
+        value.len() >= self.length_min && self.automaton.is_match(value)
     }
 
     /// The phrase that is found first.
