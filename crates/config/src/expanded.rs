@@ -131,6 +131,7 @@ fn listener_lines(listener: &Listener) -> Vec<Line> {
             lines.push(("pool", Some(quote(pool))));
         }
         ListenerMode::Passthrough(passthrough) => lines.extend(passthrough_lines(passthrough)),
+        ListenerMode::Tls(_) => {}
     }
     lines
 }

@@ -64,6 +64,7 @@ pub(crate) fn check(
     let stick_tables = stick_tables.collect();
     checker.unused();
     Config {
+        certificates: Vec::new(),
         zone,
         workers: root.integer("workers").and_then(|workers| u16::try_from(workers).ok()),
         process: program::process(root),

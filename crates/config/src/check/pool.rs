@@ -21,6 +21,7 @@ impl Checker<'_> {
         let source = self.source(fields, &servers);
         let connect = fields.table("connect", &CONNECT);
         Pool {
+            tls: None,
             name: named.name.clone(),
             servers,
             balance: self.balance(fields),
