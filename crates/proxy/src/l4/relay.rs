@@ -7,7 +7,6 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use transom_state::{DownWatch, Fault, Lease, Listener};
 
 use super::end::{End, Failed, READ_BYTES, Read, Scratch};
 use super::pipe::Pipe;
-use crate::runtime::{Stop, runtime};
+use crate::runtime::{Stop, Tick, runtime, ticks};
 use crate::socket::Socket;
 use crate::worker::Worker;
 
@@ -39,8 +38,8 @@ pub(crate) struct Relay<C, S> {
     server: S,
     up: Direction,
     down: Direction,
-    /// Ends it when no byte has moved for so long.
-    idle: Duration,
+    /// Ends it when no byte has moved for so many ticks.
+    idle: Tick,
     /// Where the pool says that connections end with their server.
     down_watch: Option<Box<DownWatch>>,
 }
@@ -83,7 +82,7 @@ impl<C: End, S: End> Relay<C, S> {
         sent: Sent,
     ) -> Self {
         let config = &lease.pool().config;
-        let idle = config.timeouts.idle;
+        let idle = ticks(config.timeouts.idle);
         let down_watch = (config.on_down == OnDown::Close).then(|| Box::new(lease.server().down_watch()));
         let up = Direction { bytes: sent.up, ..Direction::new() };
         let down = Direction { bytes: sent.down, ..Direction::new() };
@@ -161,7 +160,7 @@ impl<C: End + Unpin, S: End + Unpin> Future for Relay<C, S> {
             Poll::Pending => match relay.poll_both(context) {
                 Poll::Ready(outcome) => outcome.err(),
                 Poll::Pending => {
-                    runtime().deadline(relay.idle);
+                    runtime().deadline_in(relay.idle);
                     if relay.up.bytes + relay.down.bytes - relay.up.counted - relay.down.counted
                         >= COUNT_BYTES
                     {
@@ -209,7 +208,7 @@ impl Broken {
 enum Held {
     Nothing,
     /// What a copy left over: the bytes and how many of them are written.
-    Bytes(Vec<u8>, usize),
+    Bytes(Box<[u8]>, u32),
     Piped(Pipe),
 }
 
@@ -265,8 +264,9 @@ impl Direction {
                 }
                 (Held::Bytes(bytes, written), _) => {
                     ready!(sink.poll_writable()).map_err(Broken::Sink)?;
-                    *written += sink.try_write(&bytes[*written..]).map_err(Broken::Sink)?;
-                    if *written == bytes.len() {
+                    let more = sink.try_write(&bytes[*written as usize..]).map_err(Broken::Sink)?;
+                    *written += u32::try_from(more).expect("a direction holds less than 4 GiB");
+                    if *written as usize == bytes.len() {
                         self.held = Held::Nothing;
                     }
                 }
@@ -309,7 +309,7 @@ impl Direction {
         self.full_reads = if bytes.len() >= READ_BYTES { self.full_reads.saturating_add(1) } else { 0 };
         let written = sink.try_write(bytes).map_err(Broken::Sink)?;
         if written < bytes.len() {
-            self.held = Held::Bytes(bytes[written..].to_vec(), 0);
+            self.held = Held::Bytes(bytes[written..].into(), 0);
         }
         Ok(())
     }
