@@ -223,6 +223,7 @@ impl Listener {
     fn of(listener: &transom_config::Listener) -> Self {
         let (mode, pools) = match &listener.mode {
             ListenerMode::Tcp { pool } => ("tcp", vec![pool]),
+            ListenerMode::Tls(terminate) => ("tls", vec![&terminate.pool]),
             ListenerMode::Passthrough(mode) => {
                 ("passthrough", mode.routes.iter().map(|route| &route.pool).chain(&mode.pool).collect())
             }

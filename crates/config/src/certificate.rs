@@ -2,6 +2,9 @@
 
 use crate::{Name, NamedFile, Place};
 
+/// The authorities that the system believes, as Debian keeps them: `ca` where none is given.
+pub const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// `[certificate.NAME]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Certificate {

@@ -27,7 +27,8 @@ mod words;
 use std::sync::Arc;
 
 pub use certificate::{
-    Certificate, CertificateSource, ClientCertificates, ListenerTls, ServerTls, ServerVerify, TlsVersion,
+    Certificate, CertificateSource, ClientCertificates, ListenerTls, SYSTEM_AUTHORITIES, ServerTls,
+    ServerVerify, TlsVersion,
 };
 pub use expanded::{expanded, expanded_for_viewers};
 pub use health::{Expect, HealthCheck, Probe, Verify};
