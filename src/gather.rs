@@ -9,12 +9,14 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use transom_config::{Config, Listener, LogSink, Options, Report};
 
 use crate::files::{Disk, Remembered};
 use crate::supply::{AdminTcp, AdminUnix, Listening, Note, Supply};
+use crate::tls::{self, Acceptors};
 use crate::users::{Identity, identity};
 use crate::{admin_socket, limits, named, terminal, users};
 
@@ -83,11 +85,18 @@ pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathe
     let options = Options { zone: request.zone.clone() };
     let loaded = transom_config::load(&request.path, &disk, &options);
     let Some(config) = loaded.config else { return Err(Refusal::Config(Box::new(loaded.report))) };
-    let unusable = named::look_into(&config);
+    let mut unusable = named::look_into(&config);
+    let built = tls::build(&config, &Acceptors::new(), SystemTime::now());
+    let mut notes = match built {
+        Ok(built) => built.notes,
+        Err(faults) => {
+            unusable.extend(faults);
+            Vec::new()
+        }
+    };
     if !unusable.is_empty() {
         return Err(Refusal::Machine(unusable.join("\n")));
     }
-    let mut notes = Vec::new();
     if loaded.report.warnings() > 0 {
         notes.push(Note::Warning(loaded.report.render(false)));
     }
