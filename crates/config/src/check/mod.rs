@@ -58,6 +58,7 @@ pub(crate) fn check(
     let listeners = checker.listeners(root, &limits);
     checker.binds(root);
     let pools = checker.pools(root);
+    checker.encrypted_twice(root, &listeners, &pools);
     let stick_tables = root.named("stick-table").iter().map(|one| {
         Arc::new(StickTable {
             name: one.name.clone(),

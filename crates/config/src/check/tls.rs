@@ -1,12 +1,18 @@
 //! How TLS is spoken: `tls` of a listener and of a pool's `connect`.
 
+use std::sync::Arc;
+
 use super::Checker;
 use crate::certificate::SYSTEM_AUTHORITIES;
 use crate::file::{Fields, Value};
 use crate::model::certificate::{CLIENT_CERTIFICATES, LISTENER_TLS, SERVER_TLS};
-use crate::report::Code;
+use crate::model::pool::CONNECT;
+use crate::report::{Code, Fault};
 use crate::words::{self, Verified};
-use crate::{Address, ClientCertificates, ListenerTls, Name, Server, ServerTls, ServerVerify, TlsVersion};
+use crate::{
+    Address, ClientCertificates, Listener, ListenerMode, ListenerTls, Name, Pool, Server, ServerTls,
+    ServerVerify, TlsVersion,
+};
 
 /// Bytes of the name of a protocol at most (RFC 7301 section 3.1).
 const ALPN_BYTES_MAX: usize = 255;
@@ -91,6 +97,36 @@ impl Checker<'_> {
             );
             let remedy = "add `name = \"…\"` with the name that is in the servers' certificates";
             self.fault(Code::MissingKey, fields.span, message, remedy);
+        }
+    }
+
+    /// What a client has encrypted is relayed as it came under `passthrough`: encrypting it again is TLS within TLS,
+    /// which no server expects.
+    pub(super) fn encrypted_twice(
+        &mut self,
+        root: &Fields,
+        listeners: &[Arc<Listener>],
+        pools: &[Arc<Pool>],
+    ) {
+        let encrypting = |name: &Name| pools.iter().any(|pool| pool.name == *name && pool.tls.is_some());
+        for listener in listeners {
+            let ListenerMode::Passthrough(passthrough) = &listener.mode else { continue };
+            let mut led = passthrough.routes.iter().map(|route| &route.pool).chain(&passthrough.pool);
+            let Some(pool) = led.find(|name| encrypting(name)) else { continue };
+            let named = |key: &str, name: &Name| root.named(key).iter().find(|one| one.name == *name);
+            let (Some(from), Some(to)) = (named("listener", &listener.name), named("pool", pool)) else {
+                continue;
+            };
+            let message = format!(
+                "`listener.{}` relays TLS as it comes, and the pool `{pool}` would encrypt it once more",
+                listener.name
+            );
+            let place = to.fields.table("connect", &CONNECT).place("tls");
+            let fault = Fault::new(Code::ContradictoryKeys, from.fields.place("mode"), message)
+                .also(place, "encrypted here");
+            let remedy =
+                "take `tls` out of the pool's `connect`, or write `mode = \"tls\"` with a certificate";
+            self.report.push(fault.remedy(remedy));
         }
     }
 

@@ -104,7 +104,7 @@ pub(crate) const VERIFY: &[Word] = &[
     Word::new("none", "Any certificate will do."),
     Word::new(
         "pool",
-        "As for the pool's connections: `connect = { tls = … }` says what is believed and asked for.",
+        "As for the pool's connections: `connect = { tls = … }` says what is believed and asked for; its `certificate` is not shown.",
     ),
     Word::new("full", "It must be for `name` and signed by an authority in `ca`."),
 ];
