@@ -315,6 +315,26 @@ mod tests {
     }
 
     #[test]
+    fn a_key_of_another_certificate_is_refused_before_anything_is_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = transom_testkit::ca::Authority::new("Lab").unwrap();
+        let chain = authority.leaf(&["a.test"]).unwrap().write(folder.path(), "a").unwrap().certificate;
+        let key = authority.leaf(&["b.test"]).unwrap().write(folder.path(), "b").unwrap().key;
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let text = format!(
+            "[certificate.a]\nchain = {chain:?}\nkey = {key:?}\n[listener.l]\nbind = [\"{}\"]\nmode = \"tls\"\n\
+             tls = {{ certificates = [\"a\"] }}\npool = \"p\"\n[pool.p]\nservers = [{{ name = \"s\", address = \
+             \"192.0.2.1:80\" }}]\n",
+            taken.local_addr().unwrap()
+        );
+        let path = folder.path().join("x.toml");
+        std::fs::write(&path, text).unwrap();
+        let refusal = gather(&Request { path, zone: None, workers: None }, None).err().unwrap().text();
+        assert!(refusal.contains("the certificate `a`") && refusal.contains("does not belong"), "{refusal}");
+        assert!(!refusal.contains("cannot take"), "the address, which is taken, was not tried: {refusal}");
+    }
+
+    #[test]
     fn an_address_keeps_its_sockets_even_under_another_name() {
         let own = [listening("a", "127.0.0.1:80", "127.0.0.1:80")];
         let mut free: Vec<&Listening> = own.iter().collect();

@@ -78,7 +78,7 @@ impl Built {
 }
 
 /// The authorities of a file. In the system's own there may be some that nobody can use.
-fn authorities(file: &NamedFile) -> Result<Authorities, Unusable> {
+pub(crate) fn authorities(file: &NamedFile) -> Result<Authorities, Unusable> {
     if file.path.as_os_str() == SYSTEM_AUTHORITIES {
         return Authorities::from_system_bundle(&file.contents).map(|(authorities, _)| authorities);
     }
