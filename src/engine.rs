@@ -6,19 +6,22 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::mpsc;
 use transom_config::{Config, Name, Options};
 use transom_control::{AdminSocket, Command, Control, Setup};
-use transom_proxy::{AccessSink, Bound, Plane};
+use transom_proxy::{AccessSink, Bound, Plane, TlsWorld};
 use transom_state::{Current, World};
 
 use crate::limits;
 use crate::log::{self as program_log, Sink};
 use crate::overrides::{self, Override};
 use crate::supply::{AdminTcp, AdminUnix, Listening, Supply};
+use crate::tls::{self, Acceptors};
 
 /// The planes at work.
 pub(crate) struct Engine {
     current: Arc<Current>,
     plane: Plane,
     control: Control,
+    /// TLS of the listeners in force: what follows goes on with their tickets.
+    acceptors: Acceptors,
 }
 
 /// What is in force after a supply was taken.
@@ -31,7 +34,8 @@ pub(crate) struct Taken {
 impl Engine {
     /// Starts the planes. Requests that need the whole program go to `commands`. The error is a sentence.
     pub(crate) fn start(supply: Supply, commands: mpsc::Sender<Command>) -> Result<(Self, Taken), String> {
-        let (config, ceiling) = load(&supply)?;
+        let Loaded { config, ceiling, tls } = load(&supply, &Acceptors::new())?;
+        let acceptors = tls.acceptors.clone();
         let world = World::first(Arc::new(config), supply.workers, seed()?, Instant::now());
         world.totals.set_ceiling(ceiling, &world.config);
         overrides::put_back(&supply.overrides, &world, Instant::now());
@@ -43,21 +47,22 @@ impl Engine {
         let setup = Setup { current: Arc::clone(&current), admin, commands, started: SystemTime::now() };
         let control =
             Control::start(setup).map_err(|error| format!("the control plane cannot be started: {error}"))?;
-        let engine = Self { current, plane, control };
-        engine.serve(serving)?;
+        let engine = Self { current, plane, control, acceptors };
+        engine.serve(serving, tls)?;
         Ok((engine, taken))
     }
 
     /// Serves another configuration from here on, in one step. An error, a sentence, leaves everything as it was.
-    pub(crate) fn take(&self, supply: Supply) -> Result<Taken, String> {
-        let (config, ceiling) = load(&supply)?;
+    pub(crate) fn take(&mut self, supply: Supply) -> Result<Taken, String> {
+        let Loaded { config, ceiling, tls } = load(&supply, &self.acceptors)?;
+        let acceptors = tls.acceptors.clone();
         let current = self.current.load();
         current.totals.set_ceiling(ceiling, &config);
         let next = current.next(Arc::new(config), Instant::now());
         let taken = Taken { generation: next.generation };
         let (serving, admin) = split(supply, &next.config);
         let before = self.current.swap(Arc::new(next));
-        if let Err(sentence) = self.serve(serving) {
+        if let Err(sentence) = self.serve(serving, tls) {
             // Limits followed the new generation: another one after the former configuration brings them back.
             let back = before.next(Arc::clone(&before.config), Instant::now());
             self.current.store(Arc::new(back));
@@ -66,13 +71,14 @@ impl Engine {
         if let Err(error) = self.control.set_admin(admin) {
             log::error!("the admin API cannot be reached where the new configuration says: {error}");
         }
+        self.acceptors = acceptors;
         self.control.world_changed();
         Ok(taken)
     }
 
-    fn serve(&self, serving: Serving) -> Result<(), String> {
+    fn serve(&self, serving: Serving, tls: TlsWorld) -> Result<(), String> {
         self.plane
-            .apply(serving.bound, serving.access)
+            .apply(serving.bound, serving.access, tls)
             .map_err(|error| format!("the workers did not take up the listeners: {error}"))?;
         program_log::point_to(serving.program, self.current.load().config.log.level);
         self.control.set_listeners(serving.addresses);
@@ -130,14 +136,23 @@ struct Serving {
     program: Sink,
 }
 
-/// The configuration that the supply's text says, and the connections that this process can hold under it.
-fn load(supply: &Supply) -> Result<(Config, u32), String> {
+/// What a supply's text says.
+struct Loaded {
+    config: Config,
+    /// Connections that this process can hold under it.
+    ceiling: u32,
+    tls: TlsWorld,
+}
+
+/// Reads what the supply's text says; `before` is the TLS of the listeners in force.
+fn load(supply: &Supply, before: &Acceptors) -> Result<Loaded, String> {
     let options = Options { zone: supply.zone.clone() };
     let loaded = transom_config::load(&supply.path, &supply.files, &options);
     let config = loaded.config.ok_or_else(|| loaded.report.render(false))?;
     let standing = limits::standing(&config, supply.workers);
     let room = limits::room(&config, standing, limits::files().soft).map_err(|short| short.to_string())?;
-    Ok((config, room.fit))
+    let tls = tls::build(&config, before, SystemTime::now()).map_err(|faults| faults.join("\n"))?.world;
+    Ok(Loaded { config, ceiling: room.fit, tls })
 }
 
 fn split(supply: Supply, config: &Config) -> (Serving, Vec<AdminSocket>) {

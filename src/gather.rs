@@ -9,12 +9,14 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use transom_config::{Config, Listener, LogSink, Options, Report};
 
 use crate::files::{Disk, Remembered};
 use crate::supply::{AdminTcp, AdminUnix, Listening, Note, Supply};
+use crate::tls::{self, Acceptors};
 use crate::users::{Identity, identity};
 use crate::{admin_socket, limits, named, terminal, users};
 
@@ -83,11 +85,18 @@ pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathe
     let options = Options { zone: request.zone.clone() };
     let loaded = transom_config::load(&request.path, &disk, &options);
     let Some(config) = loaded.config else { return Err(Refusal::Config(Box::new(loaded.report))) };
-    let unusable = named::look_into(&config);
+    let mut unusable = named::look_into(&config);
+    let built = tls::build(&config, &Acceptors::new(), SystemTime::now());
+    let mut notes = match built {
+        Ok(built) => built.notes,
+        Err(faults) => {
+            unusable.extend(faults);
+            Vec::new()
+        }
+    };
     if !unusable.is_empty() {
         return Err(Refusal::Machine(unusable.join("\n")));
     }
-    let mut notes = Vec::new();
     if loaded.report.warnings() > 0 {
         notes.push(Note::Warning(loaded.report.render(false)));
     }
@@ -316,6 +325,26 @@ mod tests {
     fn listening(listener: &str, asked: &str, address: &str) -> Listening {
         let (asked, address) = (asked.parse().unwrap(), address.parse().unwrap());
         Listening { listener: listener.into(), asked, address, sockets: Vec::new() }
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_refused_before_anything_is_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = transom_testkit::ca::Authority::new("Lab").unwrap();
+        let chain = authority.leaf(&["a.test"]).unwrap().write(folder.path(), "a").unwrap().certificate;
+        let key = authority.leaf(&["b.test"]).unwrap().write(folder.path(), "b").unwrap().key;
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let text = format!(
+            "[certificate.a]\nchain = {chain:?}\nkey = {key:?}\n[listener.l]\nbind = [\"{}\"]\nmode = \"tls\"\n\
+             tls = {{ certificates = [\"a\"] }}\npool = \"p\"\n[pool.p]\nservers = [{{ name = \"s\", address = \
+             \"192.0.2.1:80\" }}]\n",
+            taken.local_addr().unwrap()
+        );
+        let path = folder.path().join("x.toml");
+        std::fs::write(&path, text).unwrap();
+        let refusal = gather(&Request { path, zone: None, workers: None }, None).err().unwrap().text();
+        assert!(refusal.contains("the certificate `a`") && refusal.contains("does not belong"), "{refusal}");
+        assert!(!refusal.contains("cannot take"), "the address, which is taken, was not tried: {refusal}");
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod signals;
 mod supply;
 mod systemd;
 mod terminal;
+mod tls;
 mod users;
 
 use std::path::PathBuf;

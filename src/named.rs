@@ -2,7 +2,8 @@
 //! starts.
 
 use transom_config::{Config, HealthCheck, NamedFile, Pool, Probe, Verify};
-use transom_tls::Authorities;
+
+use crate::tls::authorities;
 
 /// What is wrong with the contents of files that `config` names, a sentence each.
 pub(crate) fn look_into(config: &Config) -> Vec<String> {
@@ -10,8 +11,8 @@ pub(crate) fn look_into(config: &Config) -> Vec<String> {
 }
 
 fn look_into_authorities(pool: &Pool) -> Result<(), String> {
-    let Some(file) = pool.health_check.as_ref().and_then(authorities) else { return Ok(()) };
-    Authorities::from_pem(&file.contents).map(drop).map_err(|why| {
+    let Some(file) = pool.health_check.as_ref().and_then(believed) else { return Ok(()) };
+    authorities(file).map(drop).map_err(|why| {
         format!(
             "{}: the health check of pool `{}` believes the authorities in {}, but {why}\nhelp: name a PEM file of \
              certificates, or write `verify = \"none\"`",
@@ -22,7 +23,7 @@ fn look_into_authorities(pool: &Pool) -> Result<(), String> {
     })
 }
 
-fn authorities(check: &HealthCheck) -> Option<&NamedFile> {
+fn believed(check: &HealthCheck) -> Option<&NamedFile> {
     match &check.probe {
         Probe::Tls { verify: Verify::Full { ca, .. } }
         | Probe::Http { tls: Some(Verify::Full { ca, .. }), .. } => Some(ca),

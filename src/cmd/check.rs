@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -12,6 +13,8 @@ use transom_state::stick;
 use super::table::Table;
 use crate::files::Disk;
 use crate::gather::{Request, workers};
+use crate::supply::Note;
+use crate::tls::{self, Acceptors, Built, Expiry, expiry};
 use crate::{exit, limits, named, terminal, users};
 
 /// Exit code 0: it can be served; 1: it has errors; 2: it cannot be read.
@@ -65,6 +68,11 @@ impl Check {
         for sentence in summary.obstacles() {
             terminal::err(&format!("error: {sentence}"));
         }
+        for note in &summary.notes {
+            terminal::err(&format!("{}: {}", severity(note), note.text()));
+        }
+        let warnings =
+            warnings + summary.notes.iter().filter(|note| matches!(note, Note::Warning(_))).count();
         if self.expanded {
             terminal::out(transom_config::expanded(config).trim_end());
         } else {
@@ -103,9 +111,17 @@ fn counted(number: usize, before: &str, noun: &str) -> String {
     }
 }
 
+fn severity(note: &Note) -> &'static str {
+    match note {
+        Note::Warning(_) => "warning",
+        Note::Remark(_) => "note",
+    }
+}
+
 /// What a configuration comes to.
 struct Summary {
     listeners: Vec<Listener>,
+    shown: Vec<Shown>,
     pools: usize,
     servers: usize,
     tables: Vec<Memory>,
@@ -119,6 +135,8 @@ struct Summary {
     user: Result<String, String>,
     /// What is wrong with files it names.
     named: Vec<String>,
+    /// What is worth saying of its certificates.
+    notes: Vec<Note>,
 }
 
 /// One line about a listener.
@@ -127,6 +145,15 @@ struct Listener {
     mode: &'static str,
     bind: Vec<String>,
     pools: Vec<String>,
+}
+
+/// One line about a certificate that a listener shows.
+struct Shown {
+    listener: String,
+    certificate: String,
+    /// Host names it is for.
+    names: Vec<String>,
+    ends: Expiry,
 }
 
 /// One line about a stick table.
@@ -139,6 +166,15 @@ struct Memory {
 impl Summary {
     fn of(config: &Config, request: &Request) -> Self {
         let workers = workers(request, config);
+        let now = SystemTime::now();
+        let mut named = named::look_into(config);
+        let (shown, notes) = match tls::build(config, &Acceptors::new(), now) {
+            Ok(built) => (Shown::of(config, &built, now), built.notes),
+            Err(faults) => {
+                named.extend(faults);
+                (Vec::new(), Vec::new())
+            }
+        };
         let standing = limits::standing(config, workers);
         // What the process may raise its limit to; only `run` does.
         let files = limits::files().hard;
@@ -149,6 +185,8 @@ impl Summary {
         });
         Self {
             listeners: config.listeners.iter().map(|listener| Listener::of(listener)).collect(),
+            shown,
+            notes,
             pools: config.pools.len(),
             servers: config.pools.iter().map(|pool| pool.servers.len()).sum(),
             tables: tables.collect(),
@@ -156,7 +194,7 @@ impl Summary {
             files,
             room: limits::room(config, standing, files),
             derived: config.limits.connections.is_none(),
-            named: named::look_into(config),
+            named,
             user: users::identity(config.process.user.as_deref()).map(|identity| identity.name),
         }
     }
@@ -178,6 +216,13 @@ impl Summary {
             listeners.row(vec![name.clone(), (*mode).to_owned(), bind.join(", "), pools.join(", ")]);
         }
         let mut text = format!("\n{}\n\n", listeners.text());
+        if !self.shown.is_empty() {
+            let mut shown = Table::new(&["listener", "certificate", "ends", "names"]);
+            for Shown { listener, certificate, names, ends } in &self.shown {
+                shown.row(vec![listener.clone(), certificate.clone(), in_words(*ends), names.join(", ")]);
+            }
+            let _ = writeln!(text, "{}\n", shown.text());
+        }
         let _ = writeln!(text, "pools         {}{}", self.pools, counted(self.servers, ", ", "server"));
         for Memory { name, entries, bytes } in &self.tables {
             let _ =
@@ -201,12 +246,19 @@ impl Summary {
             let Listener { name, mode, bind, pools } = listener;
             json!({ "name": name, "mode": mode, "bind": bind, "pools": pools })
         });
+        let shown = self.shown.iter().map(|shown| {
+            let Shown { listener, certificate, names, ends } = shown;
+            json!({ "listener": listener, "certificate": certificate, "names": names, "days": days(*ends) })
+        });
+        let notes = self.notes.iter().map(|note| json!({ "severity": severity(note), "text": note.text() }));
         let tables = self
             .tables
             .iter()
             .map(|table| json!({ "name": table.name, "entries": table.entries, "bytes": table.bytes }));
         json!({
             "listeners": listeners.collect::<Vec<_>>(),
+            "certificates": shown.collect::<Vec<_>>(),
+            "notes": notes.collect::<Vec<_>>(),
             "pools": self.pools,
             "servers": self.servers,
             "stick_tables": tables.collect::<Vec<_>>(),
@@ -223,6 +275,7 @@ impl Listener {
     fn of(listener: &transom_config::Listener) -> Self {
         let (mode, pools) = match &listener.mode {
             ListenerMode::Tcp { pool } => ("tcp", vec![pool]),
+            ListenerMode::Tls(terminate) => ("tls", vec![&terminate.pool]),
             ListenerMode::Passthrough(mode) => {
                 ("passthrough", mode.routes.iter().map(|route| &route.pool).chain(&mode.pool).collect())
             }
@@ -235,6 +288,45 @@ impl Listener {
         }
         let bind = listener.bind.iter().map(ToString::to_string).collect();
         Self { name: listener.name.to_string(), mode, bind, pools: names }
+    }
+}
+
+impl Shown {
+    /// Every certificate of every listener, in the order of the file.
+    fn of(config: &Config, built: &Built, now: SystemTime) -> Vec<Self> {
+        let mut all = Vec::new();
+        for listener in &config.listeners {
+            let ListenerMode::Tls(terminate) = &listener.mode else { continue };
+            for name in &terminate.tls.certificates {
+                let Some(certificate) = built.certificate(name) else { continue };
+                all.push(Self {
+                    listener: listener.name.to_string(),
+                    certificate: name.to_string(),
+                    names: certificate.facts().host_names().map(str::to_owned).collect(),
+                    ends: expiry(certificate, now),
+                });
+            }
+        }
+        all
+    }
+}
+
+fn in_words(ends: Expiry) -> String {
+    match ends {
+        Expiry::In(0) => "within a day".to_owned(),
+        Expiry::In(1) => "in 1 day".to_owned(),
+        Expiry::In(days) => format!("in {days} days"),
+        Expiry::Ago(0) => "today: over".to_owned(),
+        Expiry::Ago(1) => "1 day ago".to_owned(),
+        Expiry::Ago(days) => format!("{days} days ago"),
+    }
+}
+
+/// Days left; negative when it is over.
+fn days(ends: Expiry) -> i64 {
+    match ends {
+        Expiry::In(days) => i64::try_from(days).unwrap_or(i64::MAX),
+        Expiry::Ago(days) => -i64::try_from(days).unwrap_or(i64::MAX) - 1,
     }
 }
 

@@ -9,6 +9,7 @@ mod lab;
 mod peers;
 mod privileges;
 mod reload;
+mod seed_000;
 mod seed_002;
 mod sticking;
 mod volume;

@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::check::shown;
-use crate::model::{Need, Table, health, listener, pool, root};
+use crate::model::{Need, Table, certificate, health, listener, pool, root};
 use crate::text::duration::written;
-use crate::words::{self, Mode, word};
+use crate::words::{self, Mode, Verified, word};
 use crate::{
-    Admin, Balance, Config, HealthCheck, Listener, ListenerMode, LogSink, Passthrough, Pool, Probe, Server,
-    Source, StickTable, Verify,
+    Admin, Balance, Certificate, CertificateSource, Config, HealthCheck, Listener, ListenerMode, ListenerTls,
+    LogSink, NamedFile, Passthrough, Pool, Probe, Server, ServerTls, ServerVerify, Source, StickTable,
+    Terminate, Verify,
 };
 
 /// The whole configuration with every default written out. It holds the password hashes, so that it loads to the same
@@ -53,6 +54,10 @@ fn write(config: &Config, hide: bool) -> String {
     );
     out.header("admin");
     out.lines(&root::ADMIN, &admin(&config.admin, hide));
+    for one in &config.certificates {
+        out.header(&format!("certificate.{}", name_key(&one.name)));
+        out.lines(&certificate::CERTIFICATE, &certificate(one));
+    }
     for one in &config.listeners {
         out.header(&format!("listener.{}", name_key(&one.name)));
         out.lines(&listener::LISTENER, &listener_lines(one));
@@ -131,8 +136,64 @@ fn listener_lines(listener: &Listener) -> Vec<Line> {
             lines.push(("pool", Some(quote(pool))));
         }
         ListenerMode::Passthrough(passthrough) => lines.extend(passthrough_lines(passthrough)),
+        ListenerMode::Tls(terminate) => lines.extend(terminate_lines(terminate)),
     }
     lines
+}
+
+fn certificate(certificate: &Certificate) -> Vec<Line> {
+    let mut lines = match &certificate.source {
+        CertificateSource::Pem { chain, key } => {
+            vec![("chain", Some(file(chain))), ("key", key.as_ref().map(file))]
+        }
+        CertificateSource::Pfx { file: pfx, password } => {
+            vec![("pfx", Some(file(pfx))), ("password-file", password.as_ref().map(file))]
+        }
+    };
+    lines.push(("staple", certificate.staple.as_ref().map(file)));
+    lines
+}
+
+fn terminate_lines(terminate: &Terminate) -> Vec<Line> {
+    vec![
+        ("mode", Some(quote(word(words::MODES, &Mode::Tls)))),
+        ("pool", Some(quote(&terminate.pool))),
+        ("tls", Some(listener_tls(&terminate.tls))),
+        ("inspect-timeout", time(terminate.handshake_timeout)),
+        ("plain-http", Some(quote(word(words::PLAIN_HTTP, &terminate.plain_http)))),
+    ]
+}
+
+fn listener_tls(tls: &ListenerTls) -> String {
+    let clients = tls.clients.as_ref().map(|clients| {
+        inline(&[
+            ("required", Some(clients.required.to_string())),
+            ("ca", Some(file(&clients.ca))),
+            ("crl", clients.crl.as_ref().map(file)),
+        ])
+    });
+    inline(&[
+        ("certificates", Some(list(&tls.certificates))),
+        ("strict-sni", Some(tls.strict_sni.to_string())),
+        ("min", Some(quote(word(words::VERSIONS, &tls.min)))),
+        ("alpn", Some(list(&tls.alpn))),
+        ("tickets", Some(tls.tickets.to_string())),
+        ("client-certificates", clients),
+    ])
+}
+
+fn server_tls(tls: &ServerTls) -> String {
+    let (verify, ca) = match &tls.verify {
+        ServerVerify::None => (Verified::None, None),
+        ServerVerify::Full { ca } => (Verified::Full, Some(file(ca))),
+    };
+    inline(&[
+        ("verify", Some(quote(word(words::SERVER_VERIFY, &verify)))),
+        ("ca", ca),
+        ("name", tls.name.as_deref().map(quote)),
+        ("certificate", tls.certificate.as_deref().map(quote)),
+        ("min", Some(quote(word(words::VERSIONS, &tls.min)))),
+    ])
 }
 
 fn passthrough_lines(passthrough: &Passthrough) -> Vec<Line> {
@@ -193,8 +254,12 @@ fn pool_lines(pool: &Pool) -> Vec<Line> {
         ("on-down", Some(quote(word(words::ON_DOWN, &pool.on_down)))),
         (
             "connect",
-            pool.proxy_protocol.map(|version| {
-                inline(&[("proxy-protocol", Some(quote(word(words::PROXY_PROTOCOLS, &version))))])
+            (pool.proxy_protocol.is_some() || pool.tls.is_some()).then(|| {
+                let version = |version| quote(word(words::PROXY_PROTOCOLS, version));
+                inline(&[
+                    ("proxy-protocol", pool.proxy_protocol.as_ref().map(version)),
+                    ("tls", pool.tls.as_ref().map(server_tls)),
+                ])
             }),
         ),
         (
@@ -249,10 +314,11 @@ fn health_check(check: &HealthCheck) -> String {
     };
     match verify {
         None => {}
-        Some(Verify::None) => lines.push(("verify", Some(quote("none")))),
+        Some(Verify::None) => lines.push(("verify", Some(quote(word(words::VERIFY, &Verified::None))))),
+        Some(Verify::Pool) => lines.push(("verify", Some(quote(word(words::VERIFY, &Verified::Pool))))),
         Some(Verify::Full { ca, name }) => lines.extend([
-            ("verify", Some(quote("full"))),
-            ("ca", Some(quote(&ca.path.display().to_string()))),
+            ("verify", Some(quote(word(words::VERIFY, &Verified::Full)))),
+            ("ca", Some(file(ca))),
             ("name", Some(quote(name))),
         ]),
     }
@@ -282,6 +348,10 @@ fn sink(sink: &LogSink) -> String {
         LogSink::Stderr => quote("stderr"),
         LogSink::File(path) => quote(&path.display().to_string()),
     }
+}
+
+fn file(file: &NamedFile) -> String {
+    quote(&file.path.display().to_string())
 }
 
 /// `{ a = 1, b = "x" }` of those that are given.

@@ -63,6 +63,8 @@ pub struct Expect {
 pub enum Verify {
     /// Any certificate will do: a probe carries no secret.
     None,
+    /// As for the connections of the pool, which has `connect = { tls = … }`.
+    Pool,
     /// It must be valid for a name and signed by an authority.
     Full {
         /// PEM file of authorities.

@@ -4,6 +4,7 @@
 //! `transom_state` (live). Converting is the only validation. This crate does no I/O and reads no clock: the text of
 //! the file, of its includes and of the files it names comes in as arguments.
 
+mod certificate;
 mod check;
 mod expanded;
 mod file;
@@ -25,10 +26,15 @@ mod words;
 
 use std::sync::Arc;
 
+pub use certificate::{
+    Certificate, CertificateSource, ClientCertificates, ListenerTls, SYSTEM_AUTHORITIES, ServerTls,
+    ServerVerify, TlsVersion,
+};
 pub use expanded::{expanded, expanded_for_viewers};
 pub use health::{Expect, HealthCheck, Probe, Verify};
 pub use listener::{
     Listener, ListenerLimits, ListenerMode, NotTls, Passthrough, PlainHttp, ServerName, SniRoute, Sources,
+    Terminate,
 };
 pub use load::{FILE_BYTES_MAX, FILES_MAX, Files, Loaded, Options, load, load_bytes, load_text};
 pub use named::NamedFile;
@@ -64,6 +70,8 @@ pub struct Config {
     pub log: Log,
     /// Admin socket, address and users.
     pub admin: Admin,
+    /// Certificates in the order of the file.
+    pub certificates: Vec<Arc<Certificate>>,
     /// Listeners in the order of the file.
     pub listeners: Vec<Arc<Listener>>,
     /// Pools in the order of the file.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::{Name, Place};
+use crate::{ListenerTls, Name, Place};
 
 /// `[listener.NAME]`
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,21 @@ pub enum ListenerMode {
     },
     /// The TLS ClientHello is read, nothing decrypted, and the server name chooses the pool.
     Passthrough(Passthrough),
+    /// TLS is terminated; the bytes inside go to one pool, unread.
+    Tls(Terminate),
+}
+
+/// `mode = "tls"`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Terminate {
+    /// The pool.
+    pub pool: Name,
+    /// How TLS is spoken to clients.
+    pub tls: ListenerTls,
+    /// How long a client may take for its handshake (`inspect-timeout`).
+    pub handshake_timeout: Duration,
+    /// The answer to a client that speaks plain HTTP here.
+    pub plain_http: PlainHttp,
 }
 
 /// `mode = "passthrough"`

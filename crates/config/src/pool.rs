@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::{HealthCheck, Name, Place};
+use crate::{HealthCheck, Name, Place, ServerTls};
 
 /// `[pool.NAME]`
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +34,8 @@ pub struct Pool {
     pub on_down: OnDown,
     /// The header sent to servers before anything else.
     pub proxy_protocol: Option<ProxyProtocol>,
+    /// How TLS is spoken to servers; `None`: bytes go to them as they are.
+    pub tls: Option<ServerTls>,
     /// Our own address on connections to servers.
     pub source: Source,
     /// Where it was written.

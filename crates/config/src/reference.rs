@@ -46,14 +46,20 @@ The file is [TOML](https://toml.io). What holds everywhere:
 fn section(page: &mut String, header: &str, table: &Table) {
     let _ = writeln!(page, "\n## `{header}`\n\n{}\n", table.doc);
     keys(page, table);
+    inner(page, &format!("`{header}`"), table);
+}
+
+/// The tables that the keys of one hold, and those in them.
+fn inner(page: &mut String, of: &str, table: &Table) {
     for key in table.keys {
         let (title, table) = match key.kind {
-            Kind::Table(table) => (format!("`{}` of `{header}`", key.name), table),
-            Kind::Tables(table) => (format!("Entries of `{}` of `{header}`", key.name), table),
+            Kind::Table(table) => (format!("`{}` of {of}", key.name), table),
+            Kind::Tables(table) => (format!("Entries of `{}` of {of}", key.name), table),
             _ => continue,
         };
         let _ = writeln!(page, "\n### {title}\n\n{}\n", table.doc);
         keys(page, table);
+        inner(page, &title, table);
     }
 }
 

@@ -1,7 +1,8 @@
 //! What the words of the file mean: the one list for reading and for writing them out.
 
 use crate::{
-    AccessFormat, Balance, Level, NotTls, OnDown, PlainHttp, ProxyProtocol, Role, StartState, Zones,
+    AccessFormat, Balance, Level, NotTls, OnDown, PlainHttp, ProxyProtocol, Role, StartState, TlsVersion,
+    Zones,
 };
 
 pub(crate) const BALANCES: &[(&str, Balance)] = &[
@@ -37,23 +38,31 @@ pub(crate) const LEVELS: &[(&str, Level)] =
 pub(crate) const ROLES: &[(&str, Role)] =
     &[("viewer", Role::Viewer), ("operator", Role::Operator), ("admin", Role::Admin)];
 
-/// The two modes of listeners.
+/// The modes of listeners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     Tcp,
     Passthrough,
+    Tls,
 }
 
-pub(crate) const MODES: &[(&str, Mode)] = &[("tcp", Mode::Tcp), ("passthrough", Mode::Passthrough)];
+pub(crate) const MODES: &[(&str, Mode)] =
+    &[("tcp", Mode::Tcp), ("passthrough", Mode::Passthrough), ("tls", Mode::Tls)];
 
 /// Whether a probe verifies certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verified {
     None,
+    Pool,
     Full,
 }
 
-pub(crate) const VERIFY: &[(&str, Verified)] = &[("none", Verified::None), ("full", Verified::Full)];
+pub(crate) const VERIFY: &[(&str, Verified)] =
+    &[("none", Verified::None), ("pool", Verified::Pool), ("full", Verified::Full)];
+
+pub(crate) const SERVER_VERIFY: &[(&str, Verified)] = &[("full", Verified::Full), ("none", Verified::None)];
+
+pub(crate) const VERSIONS: &[(&str, TlsVersion)] = &[("1.2", TlsVersion::V12), ("1.3", TlsVersion::V13)];
 
 /// The word for a meaning.
 pub(crate) fn word<T: PartialEq>(meanings: &[(&'static str, T)], meaning: &T) -> &'static str {
@@ -63,7 +72,7 @@ pub(crate) fn word<T: PartialEq>(meanings: &[(&'static str, T)], meaning: &T) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Word, health, listener, pool, root};
+    use crate::model::{Word, certificate, health, listener, pool, root};
 
     /// The words of this release in the model, against those that have a meaning.
     fn same<T>(model: &[Word], meanings: &[(&str, T)]) {
@@ -87,5 +96,7 @@ mod tests {
         same(root::LEVELS, LEVELS);
         same(root::ROLES, ROLES);
         same(health::VERIFY, VERIFY);
+        same(certificate::VERIFY, SERVER_VERIFY);
+        same(certificate::VERSIONS, VERSIONS);
     }
 }

@@ -47,7 +47,7 @@ fn the_schema_refuses_what_the_checks_refuse() {
         ("[listener.a]\nbind = []\nmode = \"tcp\"", "listener.a.bind: empty"),
         ("[listener.a]\nbind = [\"[::]:443\"]\nmode = \"http\"", "listener.a.mode: none of the words"),
         (&format!("{pool}balance = \"fastest\""), "pool.a.balance: none of the words"),
-        (&format!("{pool}connect = {{ tls = {{}} }}"), "pool.a.connect.tls: not allowed"),
+        (&format!("{pool}source = {{ client = true }}"), "pool.a.source.client: not allowed"),
     ] {
         assert_eq!(complaint(&schema, &json(text)).as_deref(), Some(why), "{text}");
         assert!(transom_config::load_text("x", text).report.errors() > 0, "{text}");

@@ -16,7 +16,7 @@ mod shared;
 mod transition;
 
 pub use admin::{AdminSocket, reference as admin_reference};
-pub use check::{Failure, Target, Trusted, probe};
+pub use check::{Asked, Failure, Target, Trusted, probe};
 pub use client::{Client, ClientError, Reply};
 pub use control::{Command, Control, ReloadOutcome, Setup};
 pub use resolve::{Answer, Resolve, Resolving, System};

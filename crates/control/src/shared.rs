@@ -84,6 +84,9 @@ fn required(world: &World) -> BTreeSet<Name> {
             ListenerMode::Tcp { pool } => {
                 pools.insert(Arc::clone(pool));
             }
+            ListenerMode::Tls(terminate) => {
+                pools.insert(Arc::clone(&terminate.pool));
+            }
             ListenerMode::Passthrough(passthrough) => {
                 pools.extend(passthrough.routes.iter().map(|route| Arc::clone(&route.pool)));
                 pools.extend(passthrough.pool.clone());

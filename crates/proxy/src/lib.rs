@@ -9,7 +9,8 @@
 //! | `worker`, `doors` | what belongs to one thread |
 //! | `runtime` | tasks, readiness, deadlines |
 //! | `socket`, `listen`, `accept` | TCP |
-//! | `l4` | relayed connections: `tcp` and `passthrough` |
+//! | `l4` | relayed connections: `tcp`, `passthrough`, `tls` |
+//! | `tls` | TLS on a socket |
 //! | `log` | the access log |
 
 mod accept;
@@ -20,7 +21,9 @@ mod log;
 mod plane;
 mod runtime;
 mod socket;
+mod tls;
 mod worker;
 
 pub use listen::bind;
 pub use plane::{AccessSink, Bound, Plane};
+pub use tls::{PoolTls, ServerTls, TlsWorld};

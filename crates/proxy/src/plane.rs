@@ -16,6 +16,7 @@ use transom_state::Current;
 use crate::doors::{Doors, Share};
 use crate::log::{Sender, Writer};
 use crate::runtime::{Inbox, Runtime, runtime};
+use crate::tls::TlsWorld;
 use crate::worker::Worker;
 
 /// How long a worker may take to take up a change; it does so between two turns of its loop.
@@ -67,7 +68,8 @@ impl Plane {
 
     /// Takes up the generation that `current` holds now. `listeners` are all addresses to listen on: those that are open
     /// already are kept as they are, those that are missing are closed. Returns when every worker has done so.
-    pub fn apply(&self, listeners: Vec<Bound>, access: AccessSink) -> io::Result<()> {
+    pub fn apply(&self, listeners: Vec<Bound>, access: AccessSink, tls: TlsWorld) -> io::Result<()> {
+        let tls = Arc::new(tls);
         let world = self.current.load();
         let format = world.config.log.access.format;
         let (writer, sender) = match access {
@@ -80,8 +82,10 @@ impl Plane {
         let shares = self.share_out(listeners);
         let jobs = shares.into_iter().map(|shares| {
             let log: Option<(Sender, AccessFormat)> = sender.clone().map(|sender| (sender, format));
+            let tls = Arc::clone(&tls);
             move |doors: &'static Doors| {
                 doors.worker.log().set(log);
+                doors.worker.set_tls(tls);
                 doors.apply(shares);
             }
         });

@@ -1,6 +1,6 @@
 //! What the connections of one worker thread share: the world, the access log, dice.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use transom_state::{Current, Fault, Gate, World};
 
 use crate::log::AccessLog;
 use crate::runtime::Runtime;
+use crate::tls::TlsWorld;
 
 /// What belongs to one worker thread. Lives as long as the process.
 pub(crate) struct Worker {
@@ -15,6 +16,7 @@ pub(crate) struct Worker {
     pub(crate) index: usize,
     current: Arc<Current>,
     log: AccessLog,
+    tls: RefCell<Arc<TlsWorld>>,
     dice: Cell<u64>,
     turn: Cell<usize>,
 }
@@ -26,6 +28,7 @@ impl Worker {
             index,
             current,
             log: AccessLog::off(),
+            tls: RefCell::default(),
             dice: Cell::new(RandomState::new().hash_one(index)),
             turn: Cell::new(0),
         }));
@@ -36,6 +39,16 @@ impl Worker {
     /// The generation in force.
     pub(crate) fn world(&self) -> Arc<World> {
         self.current.load_full()
+    }
+
+    /// How TLS is spoken now.
+    pub(crate) fn tls(&self) -> Arc<TlsWorld> {
+        Arc::clone(&self.tls.borrow())
+    }
+
+    /// Takes up another generation's TLS; connections that shake hands keep the former one.
+    pub(crate) fn set_tls(&self, tls: Arc<TlsWorld>) {
+        *self.tls.borrow_mut() = tls;
     }
 
     /// Its end of the access log.

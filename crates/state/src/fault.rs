@@ -21,6 +21,12 @@ pub enum Fault {
     ClientBodyTooLarge,
     /// The client ended TLS with an alert.
     ClientTlsAlert,
+    /// The client and we have no TLS version or suite in common.
+    ClientTlsNoCommonSuite,
+    /// The client and we have no application protocol in common.
+    ClientTlsNoCommonProtocol,
+    /// The client showed no certificate where it must, or one that is not accepted.
+    ClientTlsCertificate,
     /// The client's address may not connect here.
     SourceRefused,
     /// No route matches the request.
@@ -59,6 +65,10 @@ pub enum Fault {
     ServerTlsExpired,
     /// The server ended TLS with an alert.
     ServerTlsAlert,
+    /// The server and we have no TLS version or suite in common.
+    ServerTlsNoCommonSuite,
+    /// The server asked for another handshake in the middle of a connection.
+    ServerTlsRenegotiation,
     /// The server hung up before it answered.
     ServerClosedBeforeResponse,
     /// The server reset the connection.
@@ -189,7 +199,7 @@ pub fn reference() -> String {
 }
 
 /// Every fault at the index of its number.
-static TABLE: [Entry; 36] = [
+static TABLE: [Entry; 41] = [
     Entry {
         fault: Fault::ClientSentPlainHttp,
         code: "client-sent-plain-http",
@@ -238,6 +248,29 @@ static TABLE: [Entry; 36] = [
                   ciphers.",
         remedy: "Check that the certificate covers the name the client asked for, that its chain is complete and \
                  not expired, and that the client is not too old for TLS 1.2.",
+    },
+    Entry {
+        fault: Fault::ClientTlsNoCommonSuite,
+        code: "client-tls-no-common-suite",
+        blame: Blame::Client,
+        meaning: "The client and the listener have no TLS version, cipher suite or signature in common.",
+        remedy: "The client is too old for TLS 1.2 with ECDHE and AES-GCM, or `min` is too high for it: update the \
+                 client. A client that can verify only RSA needs an RSA certificate beside an ECDSA one.",
+    },
+    Entry {
+        fault: Fault::ClientTlsNoCommonProtocol,
+        code: "client-tls-no-common-protocol",
+        blame: Blame::Client,
+        meaning: "The client offers (ALPN) only protocols that the listener does not list.",
+        remedy: "Add the protocol to the listener's `alpn`, or leave `alpn` out.",
+    },
+    Entry {
+        fault: Fault::ClientTlsCertificate,
+        code: "client-tls-certificate",
+        blame: Blame::Client,
+        meaning: "The client showed no certificate though the listener requires one, or one that is not accepted.",
+        remedy: "Give the client a certificate of an authority in the listener's client `ca` that has not expired and \
+                 is on no revocation list; renew the lists before their time is over.",
     },
     Entry {
         fault: Fault::SourceRefused,
@@ -378,6 +411,23 @@ static TABLE: [Entry; 36] = [
         meaning: "The server ended the TLS handshake with an alert.",
         remedy: "Often the server knows no such name (SNI), wants a client certificate, or speaks only TLS 1.0: \
                  `openssl s_client` against it shows which.",
+    },
+    Entry {
+        fault: Fault::ServerTlsNoCommonSuite,
+        code: "server-tls-no-common-suite",
+        blame: Blame::Server,
+        meaning: "The server and we have no TLS version, cipher suite or signature in common.",
+        remedy: "Enable TLS 1.2 with an ECDHE and AES-GCM suite on the server. Windows 2012 R2 and older have such \
+                 suites only with an ECDSA certificate: update it, or relay with `mode = \"passthrough\"`.",
+    },
+    Entry {
+        fault: Fault::ServerTlsRenegotiation,
+        code: "server-tls-renegotiation",
+        blame: Blame::Server,
+        meaning: "The server asked for another TLS handshake in the middle of a connection, most often to ask for a \
+                  client certificate for one directory only.",
+        remedy: "Have the server ask at the start of the handshake, for the whole site, and give the pool that \
+                 certificate.",
     },
     Entry {
         fault: Fault::ServerClosedBeforeResponse,

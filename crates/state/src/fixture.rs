@@ -130,6 +130,7 @@ pub(crate) fn weighted(weights: &[u16]) -> Vec<config::Server> {
 /// A pool named `p`, without stick table, health check, queue or slow start.
 pub(crate) fn pool(balance: Balance, servers: Vec<config::Server>) -> config::Pool {
     config::Pool {
+        tls: None,
         name: "p".into(),
         servers,
         balance,
@@ -167,6 +168,7 @@ pub(crate) fn sticky(mut pool: config::Pool) -> config::Pool {
 /// A whole configuration.
 pub(crate) fn config(pools: Vec<config::Pool>, tables: Vec<config::StickTable>) -> Config {
     Config {
+        certificates: Vec::new(),
         zone: None,
         workers: None,
         process: Process { user: None, drain: seconds(30) },

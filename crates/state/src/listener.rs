@@ -110,6 +110,7 @@ impl Routes {
         let mut routes = Self::default();
         match mode {
             ListenerMode::Tcp { pool: name } => routes.default = pool(name),
+            ListenerMode::Tls(terminate) => routes.default = pool(&terminate.pool),
             ListenerMode::Passthrough(passthrough) => {
                 routes.default = passthrough.pool.as_ref().and_then(&pool);
                 for route in &passthrough.routes {

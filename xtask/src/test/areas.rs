@@ -20,6 +20,11 @@ pub(crate) struct Area {
 
 /// Test binaries that need root and namespaces and are the end-to-end area's.
 const END_TO_END: [&str; 2] = ["e2e", "netns"];
+/// Test binaries that have an area of their own.
+const APART: [&str; 3] = ["packets", "namespaces", "crs"];
+
+/// The Core Rule Set with its regression tests; libmodsecurity's cases and libinjection's files lie beside it.
+const RULE_SET: Need = Need::Data { variable: "TRANSOM_CRS", beside: "../shared/crs/v4.28.0" };
 
 pub(crate) const AREAS: &[Area] = &[
     Area { name: "fmt", needs: &[Need::Cargo("fmt")], run: |_| once(&["fmt", "--all", "--check"]) },
@@ -47,6 +52,12 @@ pub(crate) const AREAS: &[Area] = &[
         ],
         run: |_| end_to_end(),
     },
+    Area {
+        name: "packet",
+        needs: &[Need::Root, Need::Namespaces, Need::Clang, Need::Program("ip"), Need::Program("curl")],
+        run: |_| counted(&["test", "--package", "transom-packet", "--features", "root-tests", "--locked"]),
+    },
+    Area { name: "waf", needs: &[RULE_SET], run: |_| rule_set() },
     Area { name: "fuzz", needs: &[Need::Nightly, Need::Cargo("fuzz")], run: fuzz::area },
 ];
 
@@ -73,7 +84,8 @@ fn unit() -> Result<Outcome> {
     }
     let mut arguments = vec!["test", "--workspace", "--locked", "--no-fail-fast", "--lib", "--bins"];
     let binaries = integration_tests()?;
-    for binary in binaries.iter().filter(|binary| !END_TO_END.contains(&binary.as_str())) {
+    let apart = |binary: &str| END_TO_END.contains(&binary) || APART.contains(&binary);
+    for binary in binaries.iter().filter(|binary| !apart(binary)) {
         arguments.extend(["--test", binary]);
     }
     counted(&arguments)
@@ -86,6 +98,31 @@ fn integration_tests() -> Result<Vec<String>> {
     let targets = packages.iter().filter_map(|package| package["targets"].as_array()).flatten();
     let tests = targets.filter(|target| target["kind"][0] == "test");
     Ok(tests.filter_map(|target| target["name"].as_str()).map(ToOwned::to_owned).collect())
+}
+
+/// The Core Rule Set's own tests and those of the engines before ours. Optimised: there are five thousand.
+fn rule_set() -> Result<Outcome> {
+    let mut command = cargo(&[
+        "test",
+        "--release",
+        "--package",
+        "transom-waf",
+        "--test",
+        "crs",
+        "--locked",
+        "--",
+        "--skip",
+        "core_rule_set_3",
+    ]);
+    let crs = RULE_SET.folder().context("the area needs a folder")?;
+    if let Some(beside) = crs.parent() {
+        command.env("TRANSOM_MODSECURITY_CASES", beside.join("modsecurity3-regression-json"));
+        command.env("TRANSOM_LIBINJECTION", beside.join("libinjection-tests"));
+    }
+    command.env("TRANSOM_CRS", crs);
+    let ended = keep(&mut command)?;
+    let counts = Counts::read(&ended.output, ended.success);
+    Ok(Outcome { counts, ran: describe(&command), output: ended.output })
 }
 
 fn end_to_end() -> Result<Outcome> {

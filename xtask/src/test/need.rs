@@ -1,6 +1,7 @@
 //! What an area needs before it can run.
 
 use std::fs;
+use std::path::PathBuf;
 
 use crate::shell::{installed, succeeds};
 
@@ -17,6 +18,16 @@ pub(crate) enum Need {
     Cargo(&'static str),
     /// A nightly compiler.
     Nightly,
+    /// clang, by whichever name.
+    Clang,
+    /// Test data of others that is not copied into this repository: a folder named by this variable, or beside the
+    /// checkout.
+    Data {
+        /// The variable.
+        variable: &'static str,
+        /// Where it is looked for otherwise, seen from the repository.
+        beside: &'static str,
+    },
 }
 
 impl Need {
@@ -28,9 +39,21 @@ impl Need {
             Self::Program(program) => installed(program),
             Self::Cargo(subcommand) => installed(&format!("cargo-{subcommand}")),
             Self::Nightly => succeeds("rustup", &["run", "nightly", "rustc", "--version"]),
+            Self::Clang => CLANGS.iter().any(|name| installed(name)) || std::env::var_os("CLANG").is_some(),
+            Self::Data { .. } => self.folder().is_some_and(|folder| folder.is_dir()),
         }
     }
+
+    /// Where the data lies.
+    pub(crate) fn folder(self) -> Option<PathBuf> {
+        let Self::Data { variable, beside } = self else { return None };
+        let named = std::env::var_os(variable).map(PathBuf::from);
+        Some(named.unwrap_or_else(|| crate::shell::root().join(beside)))
+    }
 }
+
+/// Names that Debian gives it.
+const CLANGS: [&str; 3] = ["clang", "clang-14", "clang-19"];
 
 impl std::fmt::Display for Need {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -40,6 +63,8 @@ impl std::fmt::Display for Need {
             Self::Program(program) => f.write_str(program),
             Self::Cargo(subcommand) => write!(f, "cargo-{subcommand}"),
             Self::Nightly => f.write_str("a nightly toolchain"),
+            Self::Clang => f.write_str("clang"),
+            Self::Data { variable, .. } => write!(f, "the data that {variable} names"),
         }
     }
 }

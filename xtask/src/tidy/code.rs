@@ -16,9 +16,12 @@ pub(crate) fn no_unsafe(files: &[File]) -> Vec<Finding> {
     findings
 }
 
-/// Only the program and the developer tools print; crates use the `log` facade.
+/// Only the program, the developer tools and examples print; crates use the `log` facade.
 pub(crate) fn no_prints(files: &[File]) -> Vec<Finding> {
-    let may_print = |path: &str| ["src/", "xtask/", "bench/"].iter().any(|folder| path.starts_with(folder));
+    let may_print = |path: &str| {
+        path.contains("/examples/")
+            || ["src/", "xtask/", "bench/"].iter().any(|folder| path.starts_with(folder))
+    };
     let mut findings = Vec::new();
     for file in files.iter().filter(|file| file.is_rust()) {
         for (number, line) in file.code_lines() {

@@ -11,13 +11,13 @@ use crate::{Expect, HealthCheck, Probe, Verify};
 const EHLO_EXPECTED: u64 = 250;
 
 impl Checker<'_> {
-    /// The health check of a pool, if it has one.
-    pub(super) fn health_check(&mut self, pool: &Fields) -> Option<HealthCheck> {
+    /// The health check of a pool, if it has one. `tls`: the pool's connections are encrypted.
+    pub(super) fn health_check(&mut self, pool: &Fields, tls: bool) -> Option<HealthCheck> {
         pool.given("health-check")?;
         let fields = pool.table("health-check", &HEALTH_CHECK);
         let word = self.which_probe(&fields)?;
         self.not_for_probe(&fields, word);
-        let verify = self.verify(&fields, word);
+        let verify = self.verify(&fields, word, tls);
         let expect: Option<u16> = fields.integer("expect").and_then(|status| u16::try_from(status).ok());
         let http = |tls: Option<Verify>| Probe::Http {
             tls,
@@ -93,11 +93,18 @@ impl Checker<'_> {
         }
     }
 
-    fn verify(&mut self, fields: &Fields, probe: &str) -> Verify {
+    fn verify(&mut self, fields: &Fields, probe: &str, pool: bool) -> Verify {
         if !matches!(probe, "tls" | "https") {
             return Verify::None;
         }
-        let full = fields.word("verify", words::VERIFY) == Some(Verified::Full);
+        let otherwise = if pool { Verified::Pool } else { Verified::None };
+        let verified = fields.word("verify", words::VERIFY).unwrap_or(otherwise);
+        let full = verified == Verified::Full;
+        if verified == Verified::Pool && !pool {
+            let message = "`verify = \"pool\"` does as the pool's connections, but those are not encrypted";
+            let remedy = "add `connect = { tls = … }` to the pool, or write `verify = \"none\"` or \"full\"";
+            self.fault(Code::ContradictoryKeys, fields.place("verify"), message, remedy);
+        }
         for key in ["ca", "name"] {
             let entry = fields.written(key);
             match entry {
@@ -108,16 +115,21 @@ impl Checker<'_> {
                     self.fault(Code::MissingKey, fields.place("verify"), message, remedy);
                 }
                 Some(entry) if !full => {
-                    let message =
-                        format!("`{key}` is for `verify = \"full\"`, but the certificate is not verified");
+                    let instead = match verified {
+                        Verified::Pool => "the pool's `connect` says what is believed",
+                        _ => "the certificate is not verified",
+                    };
+                    let message = format!("`{key}` is for `verify = \"full\"`, but {instead}");
                     let remedy = format!("add `verify = \"full\"`, or take `{key}` out");
                     self.fault(Code::ContradictoryKeys, entry.span, message, remedy);
                 }
                 _ => {}
             }
         }
-        if !full {
-            return Verify::None;
+        match verified {
+            Verified::None => return Verify::None,
+            Verified::Pool => return Verify::Pool,
+            Verified::Full => {}
         }
         match (self.named_file(fields, "ca"), fields.text("name")) {
             (Some(ca), Some(name)) => Verify::Full { ca, name: name.into() },

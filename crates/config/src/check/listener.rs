@@ -8,7 +8,9 @@ use crate::model::listener::LISTENER_LIMITS;
 use crate::report::{Code, Fault};
 use crate::source::Span;
 use crate::words::{self, Mode};
-use crate::{Limits, Listener, ListenerLimits, ListenerMode, Name, NotTls, Passthrough, PlainHttp};
+use crate::{
+    Limits, Listener, ListenerLimits, ListenerMode, Name, NotTls, Passthrough, PlainHttp, Terminate,
+};
 
 impl Checker<'_> {
     /// Every listener.
@@ -51,22 +53,33 @@ impl Checker<'_> {
         let mode = fields.word("mode", words::MODES);
         let pool = self.pool_named(fields, "pool");
         let routes = self.routes(fields);
+        let tls = self.listener_tls(fields);
+        self.not_under(named, words::word(words::MODES, &mode?));
         match mode? {
             Mode::Tcp => {
-                self.not_under_tcp(named);
-                if fields.written("pool").is_none() {
-                    let message = format!(
-                        "`listener.{}` needs `pool`: under `mode = \"tcp\"` all connections go to one",
-                        named.name
-                    );
-                    self.fault(
-                        Code::MissingKey,
-                        named.span,
-                        message,
-                        "add `pool = \"…\"` with the name of a pool",
-                    );
-                }
+                self.needs(
+                    named,
+                    "pool",
+                    "all connections go to one",
+                    "`pool = \"…\"` with the name of a pool",
+                );
                 Some(ListenerMode::Tcp { pool: pool.unwrap_or_else(|| Name::from("")) })
+            }
+            Mode::Tls => {
+                self.needs(
+                    named,
+                    "pool",
+                    "all connections go to one",
+                    "`pool = \"…\"` with the name of a pool",
+                );
+                let why = "a client is shown a certificate";
+                self.needs(named, "tls", why, "`tls = { certificates = [\"…\"] }` with the name of one");
+                Some(ListenerMode::Tls(Terminate {
+                    pool: pool.unwrap_or_else(|| Name::from("")),
+                    tls: tls?,
+                    handshake_timeout: fields.duration("inspect-timeout"),
+                    plain_http: fields.word("plain-http", words::PLAIN_HTTP).unwrap_or(PlainHttp::Refuse),
+                }))
             }
             Mode::Passthrough => {
                 let passthrough = Passthrough {
@@ -82,23 +95,42 @@ impl Checker<'_> {
         }
     }
 
-    /// Keys that `mode = "tcp"` does nothing with. Routes are an error: connections would go where nobody meant them
-    /// to.
-    fn not_under_tcp(&mut self, named: &Named) {
+    /// Reports that `key` is missing under this listener's mode.
+    fn needs(&mut self, named: &Named, key: &str, why: &str, add: &str) {
+        if named.fields.written(key).is_none() {
+            let mode =
+                named.fields.word("mode", words::MODES).map_or("", |mode| words::word(words::MODES, &mode));
+            let message = format!("`listener.{}` needs `{key}`: under `mode = \"{mode}\"` {why}", named.name);
+            self.fault(Code::MissingKey, named.span, message, format!("add {add}"));
+        }
+    }
+
+    /// Keys that this mode does nothing with. Some are an error: connections would go where nobody meant them to, or
+    /// as nobody meant them to.
+    fn not_under(&mut self, named: &Named, mode: &str) {
         for entry in named.fields.entries() {
-            let honoured = entry.key.only.is_none_or(|modes| modes.contains(&"tcp"));
-            if honoured {
-                continue;
-            }
-            if entry.key.name == "routes" {
-                let message = "`routes` and `mode = \"tcp\"` contradict: tcp reads no server name";
-                let mode = named.fields.place("mode");
-                let fault = Fault::new(Code::ContradictoryKeys, entry.span, message).also(mode, "the mode");
-                self.report.push(fault.remedy("write `mode = \"passthrough\"`, or take `routes` out"));
+            let key = entry.key.name;
+            let Some(modes) = entry.key.only.filter(|modes| !modes.contains(&mode)) else { continue };
+            let others: Vec<String> = modes.iter().map(|mode| format!("`mode = \"{mode}\"`")).collect();
+            let others = others.join(" or ");
+            let contradiction = match key {
+                "routes" => Some("no server name chooses the pool there"),
+                "tls" => Some("nothing is decrypted there"),
+                _ => None,
+            };
+            if let Some(why) = contradiction {
+                let message = format!("`{key}` and `mode = \"{mode}\"` contradict: {why}");
+                let place = named.fields.place("mode");
+                let fault = Fault::new(Code::ContradictoryKeys, entry.span, message).also(place, "the mode");
+                self.report.push(fault.remedy(format!("write {others}, or take `{key}` out")));
             } else {
-                let message = format!("`mode = \"tcp\"` does nothing with `{}`", entry.key.name);
-                let remedy = "take it out, or write `mode = \"passthrough\"`";
-                self.fault(Code::KeyNotHonoured, entry.span, message, remedy);
+                let message = format!("`mode = \"{mode}\"` does nothing with `{key}`");
+                self.fault(
+                    Code::KeyNotHonoured,
+                    entry.span,
+                    message,
+                    format!("take it out, or write {others}"),
+                );
             }
         }
     }

@@ -1,6 +1,7 @@
 //! From what was written to what is valid: everything that takes more than one key to judge.
 
 mod binds;
+mod certificate;
 mod health;
 mod listener;
 mod pool;
@@ -9,6 +10,7 @@ mod references;
 mod routes;
 mod servers;
 mod sources;
+mod tls;
 
 pub(crate) use routes::shown;
 
@@ -30,6 +32,7 @@ pub(crate) struct Checker<'a> {
     pub(crate) whole: bool,
     /// This node's zone.
     pub(crate) zone: Option<Name>,
+    certificates: References,
     pools: References,
     stick_tables: References,
 }
@@ -43,16 +46,19 @@ pub(crate) fn check(
     report: &mut Report,
 ) -> Config {
     let zone = zone.or_else(|| root.text("zone")).map(Name::from);
+    let certificates = References::new("certificate", root.named("certificate"));
     let pools = References::new("pool", root.named("pool"));
     let stick_tables = References::new("stick-table", root.named("stick-table"));
     let faulty = |key: &&str| root.written(key).is_some_and(|entry| entry.item.is_none());
-    let whole = whole && !["listener", "pool", "stick-table"].iter().any(faulty);
-    let mut checker = Checker { report, files, whole, zone: zone.clone(), pools, stick_tables };
+    let whole = whole && !["certificate", "listener", "pool", "stick-table"].iter().any(faulty);
+    let mut checker = Checker { report, files, whole, zone: zone.clone(), certificates, pools, stick_tables };
     let limits = checker.limits(root);
     let admin = checker.admin(root);
+    let certificates = checker.certificates(root);
     let listeners = checker.listeners(root, &limits);
     checker.binds(root);
     let pools = checker.pools(root);
+    checker.encrypted_twice(root, &listeners, &pools);
     let stick_tables = root.named("stick-table").iter().map(|one| {
         Arc::new(StickTable {
             name: one.name.clone(),
@@ -70,6 +76,7 @@ pub(crate) fn check(
         limits,
         log: program::log(root),
         admin,
+        certificates,
         listeners,
         pools,
         stick_tables,
@@ -84,13 +91,17 @@ impl Checker<'_> {
 
     /// The file that `key` names, with what it holds.
     fn named_file(&mut self, fields: &Fields, key: &str) -> Option<NamedFile> {
-        let path = Path::new(fields.text(key)?);
+        self.file_at(Path::new(fields.text(key)?), fields.place(key))
+    }
+
+    /// The file at `path`, named at `span`, with what it holds.
+    fn file_at(&mut self, path: &Path, span: Span) -> Option<NamedFile> {
         match self.files.named(path) {
             Ok(contents) => Some(NamedFile { path: path.into(), contents: contents.into() }),
             Err(error) => {
                 let message = format!("{} cannot be read: {error}", path.display());
                 let remedy = "name a file that is there and that the user who starts the program may read";
-                self.fault(Code::FileUnreadable, fields.place(key), message, remedy);
+                self.fault(Code::FileUnreadable, span, message, remedy);
                 None
             }
         }

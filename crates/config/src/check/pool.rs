@@ -20,13 +20,14 @@ impl Checker<'_> {
         let zones = self.zones(named, &servers);
         let source = self.source(fields, &servers);
         let connect = fields.table("connect", &CONNECT);
+        let tls = self.server_tls(&connect, &servers);
+        let health_check = self.health_check(fields, connect.written("tls").is_some());
         Pool {
             name: named.name.clone(),
-            servers,
             balance: self.balance(fields),
             zones,
             stick: self.stick(fields),
-            health_check: self.health_check(fields),
+            health_check,
             passive: passive(fields),
             timeouts: timeouts(fields),
             retry: retry(fields),
@@ -34,7 +35,9 @@ impl Checker<'_> {
             slow_start: fields.duration("slow-start"),
             on_down: fields.word("on-down", words::ON_DOWN).unwrap_or(OnDown::Keep),
             proxy_protocol: connect.word("proxy-protocol", words::PROXY_PROTOCOLS),
+            tls,
             source,
+            servers,
             place: self.place(named.span),
         }
     }

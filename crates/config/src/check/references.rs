@@ -1,4 +1,4 @@
-//! Names that point at pools and stick tables.
+//! Names that point at certificates, pools and stick tables.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +10,7 @@ use crate::source::Span;
 
 /// Things that are named elsewhere: all there are, and those that somebody named.
 pub(super) struct References {
-    /// `pool` or `stick-table`.
+    /// `certificate`, `pool` or `stick-table`.
     kind: &'static str,
     all: HashMap<Name, Span>,
     used: HashSet<Name>,
@@ -72,16 +72,28 @@ impl Checker<'_> {
         Some(name)
     }
 
+    /// Takes note of a certificate that is named at `span`; reports one that does not exist.
+    pub(super) fn certificate_named(&mut self, name: &Name, span: Span) {
+        let fault = self.certificates.name(name, span, self.report);
+        self.dangling(fault);
+    }
+
     fn dangling(&mut self, fault: Option<Fault>) {
         if let Some(fault) = fault.filter(|_| self.whole) {
             self.report.push(fault);
         }
     }
 
-    /// Warns of pools and stick tables that nobody names.
+    /// Warns of certificates, pools and stick tables that nobody names.
     pub(super) fn unused(&mut self) {
         if !self.whole {
             return;
+        }
+        for (name, span) in self.certificates.unused() {
+            let message = format!("neither a listener nor a pool uses the certificate `{name}`");
+            let remedy =
+                format!("name it in a listener (`tls = {{ certificates = [\"{name}\"] }}`), or take it out");
+            self.fault(Code::UnusedCertificate, span, message, remedy);
         }
         for (name, span) in self.pools.unused() {
             let message = format!("no listener leads to the pool `{name}`");

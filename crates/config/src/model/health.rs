@@ -69,10 +69,11 @@ pub(crate) static HEALTH_CHECK: Table = Table {
             "the server's own",
             "Another port to probe.",
         ),
-        Key::default(
+        Key::optional(
             "verify",
             Choice(VERIFY),
-            "\"none\"",
+            "\"full\"",
+            "`pool` where the pool has `connect = { tls = … }`, else `none`",
             "Whether the server's certificate is looked at. A probe carries no secret, so that any may do.",
         )
         .only(&["tls", "https"]),
@@ -101,6 +102,10 @@ pub(crate) const SMTP: &[Word] = &[Word::new("EHLO", "The greeting of extended S
 /// `verify`
 pub(crate) const VERIFY: &[Word] = &[
     Word::new("none", "Any certificate will do."),
+    Word::new(
+        "pool",
+        "As for the pool's connections: `connect = { tls = … }` says what is believed and asked for; its `certificate` is not shown.",
+    ),
     Word::new("full", "It must be for `name` and signed by an authority in `ca`."),
 ];
 

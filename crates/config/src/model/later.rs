@@ -5,12 +5,8 @@ use super::Later;
 
 pub(crate) const HTTP: Later = Later {
     what: "routing of HTTP requests by host and path comes with the release that terminates HTTP",
-    instead: "relay the connections unread: `mode = \"tcp\"`, or `mode = \"passthrough\"` to choose by TLS server name",
-};
-
-pub(crate) const TLS: Later = Later {
-    what: "decrypting TLS at the listener comes with the release that terminates TLS",
-    instead: "let the servers keep their certificates: `mode = \"passthrough\"` relays TLS by its server name",
+    instead: "relay the connections: `mode = \"tls\"` decrypts TLS, `mode = \"passthrough\"` chooses by TLS server name, \
+              `mode = \"tcp\"` reads nothing",
 };
 
 pub(crate) const PACKET: Later = Later {
@@ -18,14 +14,9 @@ pub(crate) const PACKET: Later = Later {
     instead: "relay the connections: `mode = \"tcp\"`",
 };
 
-pub(crate) const CERTIFICATE: Later = Later {
-    what: "certificates come with the release that terminates TLS",
-    instead: "take the table out; the servers keep their certificates under `mode = \"passthrough\"`",
-};
-
 pub(crate) const ACME: Later = Later {
-    what: "ordering certificates comes with the release that terminates TLS",
-    instead: "take it out; the servers keep their certificates under `mode = \"passthrough\"`",
+    what: "ordering certificates comes with a release after the one that terminates HTTP",
+    instead: "let the client that you order them with go on, and name its files: `chain` and `key`",
 };
 
 pub(crate) const APPLICATION: Later = Later {
@@ -56,11 +47,6 @@ pub(crate) const NODE: Later = Later {
 pub(crate) const CLIENT_SOURCE: Later = Later {
     what: "connecting to servers from the client's own address comes with the packet data plane",
     instead: "send the client's address instead: `connect = { proxy-protocol = \"v2\" }`, if the servers read it",
-};
-
-pub(crate) const SERVER_TLS: Later = Later {
-    what: "encrypting towards servers comes with the release that terminates TLS",
-    instead: "take it out; `mode = \"passthrough\"` relays the client's own encryption to the server",
 };
 
 pub(crate) const PACKET_BALANCE: Later = Later {

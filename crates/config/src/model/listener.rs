@@ -1,7 +1,7 @@
 //! Listeners and their routes.
 
 use super::Kind::{Bind, Choice, Duration, Integer, List, Name, Network, ServerName};
-use super::{Key, Kind, Table, Word, later, milliseconds, root, seconds};
+use super::{Key, Kind, Table, Word, certificate, later, milliseconds, root, seconds};
 
 /// `[listener.NAME]`
 pub(crate) static LISTENER: Table = Table {
@@ -21,9 +21,9 @@ pub(crate) static LISTENER: Table = Table {
             "pool",
             Name,
             "\"web\"",
-            "`tcp` needs it; `passthrough` refuses clients that no route takes (`no-sni-match`)",
-            "Where connections go: under `tcp` all of them, under `passthrough` those without a server name or with \
-             one that no route lists.",
+            "`tcp` and `tls` need it; `passthrough` refuses clients that no route takes (`no-sni-match`)",
+            "Where connections go: under `tcp` and `tls` all of them, under `passthrough` those without a server name \
+             or with one that no route lists.",
         ),
         Key::optional(
             "routes",
@@ -33,20 +33,29 @@ pub(crate) static LISTENER: Table = Table {
             "Pools by TLS server name. The first route that lists the name takes the connection.",
         )
         .only(&["passthrough"]),
+        Key::optional(
+            "tls",
+            Kind::Table(&certificate::LISTENER_TLS),
+            "{ certificates = [\"mail\"] }",
+            "`mode = \"tls\"` needs it",
+            certificate::LISTENER_TLS.doc,
+        )
+        .only(&["tls"]),
         Key::default(
             "inspect-timeout",
             Duration { min: milliseconds(100), max: seconds(300) },
             "\"5s\"",
-            "How long a client may take to send its ClientHello (`client-timeout`).",
+            "How long a client may take to send its ClientHello, under `tls` for its whole handshake \
+             (`client-timeout`).",
         )
-        .only(&["passthrough"]),
+        .only(&["passthrough", "tls"]),
         Key::default(
             "plain-http",
             Choice(PLAIN_HTTP),
             "\"refuse\"",
             "What a client gets that speaks plain HTTP where TLS is expected (`client-sent-plain-http`).",
         )
-        .only(&["passthrough"]),
+        .only(&["passthrough", "tls"]),
         Key::default(
             "not-tls",
             Choice(NOT_TLS),
@@ -77,7 +86,6 @@ pub(crate) static LISTENER: Table = Table {
              it says of the client. `allow` and `refuse` then look at the client that the header names.",
         ),
         Key::optional("limits", Kind::Table(&LISTENER_LIMITS), "{ connections = 10_000 }", "as its keys say", LISTENER_LIMITS.doc),
-        Key::later("tls", later::TLS),
         Key::later("hosts", later::HTTP),
         Key::later("redirect", later::HTTP),
         Key::later("waf", later::WAF),
@@ -95,8 +103,12 @@ pub(crate) const MODES: &[Word] = &[
         "The TLS ClientHello is read for its server name, which chooses the pool; nothing is decrypted, so that the \
          servers keep their certificates, and NTLM and Extended Protection keep working.",
     ),
+    Word::new(
+        "tls",
+        "TLS is decrypted with the certificates of `tls`; what is inside goes to one pool unread, encrypted again where \
+         the pool's `connect` says so.",
+    ),
     Word::later("http", later::HTTP),
-    Word::later("tls", later::TLS),
     Word::later("nat", later::PACKET),
     Word::later("dsr", later::PACKET),
     Word::later("tunnel", later::PACKET),

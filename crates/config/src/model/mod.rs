@@ -2,6 +2,7 @@
 //! when left out, and what to tell an administrator about it. From it come the checks of keys and types, the defaults,
 //! the JSON Schema and the reference page, so that they cannot differ.
 
+pub(crate) mod certificate;
 pub(crate) mod health;
 pub(crate) mod later;
 pub(crate) mod listener;

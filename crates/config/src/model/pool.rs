@@ -1,7 +1,7 @@
 //! Pools, their servers, and stick tables.
 
 use super::Kind::{Bool, Choice, Duration, Integer, Ip, List, Name, Server};
-use super::{Key, Kind, Table, Word, health, later, milliseconds, root, seconds};
+use super::{Key, Kind, Table, Word, certificate, health, later, milliseconds, root, seconds};
 
 /// `[pool.NAME]`
 pub(crate) static POOL: Table = Table {
@@ -270,7 +270,13 @@ pub(crate) static CONNECT: Table = Table {
             "The PROXY protocol header that tells the server the client's address. Health checks send it too, as \
              LOCAL.",
         ),
-        Key::later("tls", later::SERVER_TLS),
+        Key::optional(
+            "tls",
+            Kind::Table(&certificate::SERVER_TLS),
+            "{ ca = \"/etc/transom/tls/internal-ca.pem\", name = \"mail.example.com\" }",
+            "bytes go to servers as they are",
+            certificate::SERVER_TLS.doc,
+        ),
     ],
 };
 

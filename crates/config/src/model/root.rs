@@ -1,7 +1,7 @@
 //! The top level, and the tables about the program itself.
 
 use super::Kind::{Bind, Choice, Duration, Glob, Integer, List, Name, Named, PasswordHash, Path, Sink, Text};
-use super::{Key, Kind, Table, Word, later, listener, pool, seconds};
+use super::{Key, Kind, Table, Word, certificate, later, listener, pool, seconds};
 
 /// The whole file.
 pub(crate) static ROOT: Table = Table {
@@ -49,6 +49,13 @@ pub(crate) static ROOT: Table = Table {
             ADMIN.doc,
         ),
         Key::optional(
+            "certificate",
+            Named(&certificate::CERTIFICATE),
+            "",
+            "no certificate",
+            certificate::CERTIFICATE.doc,
+        ),
+        Key::optional(
             "listener",
             Named(&listener::LISTENER),
             "",
@@ -57,7 +64,6 @@ pub(crate) static ROOT: Table = Table {
         ),
         Key::optional("pool", Named(&pool::POOL), "", "no pool", pool::POOL.doc),
         Key::optional("stick-table", Named(&pool::STICK_TABLE), "", "no table", pool::STICK_TABLE.doc),
-        Key::later("certificate", later::CERTIFICATE),
         Key::later("acme", later::ACME),
         Key::later("application", later::APPLICATION),
         Key::later("waf", later::WAF),

@@ -63,6 +63,7 @@ pub enum Code {
     AdminExposed,
     KeyNotHonoured,
     RepeatedRoute,
+    UnusedCertificate,
     UnusedPool,
     UnusedStickTable,
     UnusedUsers,
@@ -74,6 +75,7 @@ pub enum Code {
     NoServerInZone,
     SourceNeverAdmitted,
     EverybodyBelieved,
+    UnverifiedServers,
 }
 
 impl Code {
@@ -116,6 +118,7 @@ impl Code {
         Self::AdminExposed,
         Self::KeyNotHonoured,
         Self::RepeatedRoute,
+        Self::UnusedCertificate,
         Self::UnusedPool,
         Self::UnusedStickTable,
         Self::UnusedUsers,
@@ -127,6 +130,7 @@ impl Code {
         Self::NoServerInZone,
         Self::SourceNeverAdmitted,
         Self::EverybodyBelieved,
+        Self::UnverifiedServers,
     ];
 
     /// Error or warning.
@@ -191,7 +195,7 @@ impl Code {
             Self::EmptyList => ("empty-list", Error, "a list that needs an entry has none"),
             Self::NoListener => ("no-listener", Error, "there is no listener, so nothing would be served"),
             Self::DanglingReference => {
-                ("dangling-reference", Error, "a pool or table is named that does not exist")
+                ("dangling-reference", Error, "a certificate, pool or table is named that does not exist")
             }
             Self::UnreachableRoute => {
                 ("unreachable-route", Error, "an earlier route takes the name, and leads to another pool")
@@ -209,6 +213,9 @@ impl Code {
             }
             Self::KeyNotHonoured => ("key-not-honoured", Warning, "the mode does nothing with the key"),
             Self::RepeatedRoute => ("repeated-route", Warning, "a name is listed again, for the same pool"),
+            Self::UnusedCertificate => {
+                ("unused-certificate", Warning, "neither a listener nor a pool uses the certificate")
+            }
             Self::UnusedPool => ("unused-pool", Warning, "no listener leads to the pool"),
             Self::UnusedStickTable => ("unused-stick-table", Warning, "no pool sticks by the table"),
             Self::UnusedUsers => ("unused-users", Warning, "there are admin users but no admin address"),
@@ -234,6 +241,11 @@ impl Code {
             Self::EverybodyBelieved => {
                 ("everybody-believed", Warning, "any client may claim any address by a PROXY protocol header")
             }
+            Self::UnverifiedServers => (
+                "unverified-servers",
+                Warning,
+                "servers may show any certificate: whoever stands in between is believed",
+            ),
         }
     }
 }

@@ -109,8 +109,10 @@ impl<'a> Window<'a> {
 
     /// Where `span` is in what is shown, cut to it; `None` if it begins elsewhere.
     fn range(&self, span: Span) -> Option<Range<usize>> {
+        let start =
+            (span.start as usize).checked_sub(self.start).filter(|start| *start <= self.text.len())?;
         // The parser may point into the middle of a character.
-        let start = self.text.floor_char_boundary((span.start as usize).checked_sub(self.start)?);
+        let start = self.text.floor_char_boundary(start);
         let end = self.text.ceil_char_boundary((span.end as usize).checked_sub(self.start)?.max(start));
         let here = span.file == self.file && (self.shown.start..=self.shown.end).contains(&start);
         here.then(|| start - self.shown.start..end.min(self.shown.end) - self.shown.start)

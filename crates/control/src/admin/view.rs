@@ -147,6 +147,7 @@ pub(super) fn config(world: &World) -> Value {
 fn pools_of(mode: &ListenerMode) -> Vec<&str> {
     let mut pools: Vec<&str> = match mode {
         ListenerMode::Tcp { pool } => vec![pool],
+        ListenerMode::Tls(terminate) => vec![&terminate.pool],
         ListenerMode::Passthrough(passthrough) => {
             passthrough.routes.iter().map(|route| &*route.pool).chain(passthrough.pool.as_deref()).collect()
         }
@@ -160,6 +161,7 @@ fn mode_word(mode: &ListenerMode) -> &'static str {
     match mode {
         ListenerMode::Tcp { .. } => "tcp",
         ListenerMode::Passthrough(_) => "passthrough",
+        ListenerMode::Tls(_) => "tls",
     }
 }
 

@@ -18,7 +18,7 @@ use transom_config::{Probe, ProxyProtocol, Source};
 use transom_state::Fault;
 
 pub(crate) use runner::Runner;
-pub use tls::Trusted;
+pub use tls::{Asked, Trusted};
 
 /// Characters of a sentence; a certificate with many names makes a long one.
 const WHY_CHARS_MAX: usize = 500;
@@ -79,10 +79,10 @@ pub async fn probe(target: &Target<'_>) -> Result<(), Failure> {
     let host = http_host(target);
     match target.probe {
         Probe::Tcp => Ok(()),
-        Probe::Tls { .. } => tls::handshake(stream, target.trusted, host, deadline).await.map(drop),
+        Probe::Tls { .. } => tls::handshake(stream, target, host, deadline).await.map(drop),
         Probe::Http { tls: None, path, expect, .. } => http::get(stream, host, path, expect, deadline).await,
         Probe::Http { tls: Some(_), path, expect, .. } => {
-            let stream = tls::handshake(stream, target.trusted, host, deadline).await?;
+            let stream = tls::handshake(stream, target, host, deadline).await?;
             http::get(stream, host, path, expect, deadline).await
         }
         Probe::Smtp { expect } => {

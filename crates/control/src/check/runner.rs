@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use transom_config::{Address, HealthCheck, Name, ProxyProtocol, Source};
+use transom_config::{Address, HealthCheck, Name, ProxyProtocol, ServerTls, Source};
 use transom_state::{Current, Fault, ProbeResult, Server, World};
 
 use super::{Failure, Target, Trusted, probe};
@@ -39,6 +39,7 @@ struct Asks {
     address: Address,
     proxy_protocol: Option<ProxyProtocol>,
     source: Source,
+    tls: Option<ServerTls>,
 }
 
 impl Runner {
@@ -53,7 +54,7 @@ impl Runner {
         let mut tasks = HashMap::new();
         for pool in world.pools() {
             let Some(check) = &pool.config.health_check else { continue };
-            let trusted = Trusted::of(&check.probe);
+            let trusted = Trusted::of(&check.probe, pool.config.tls.as_ref());
             if let Trusted::Unusable(why) = &trusted {
                 log::error!("pool {}: health checks will fail: {why}", pool.config.name);
             }
@@ -65,6 +66,7 @@ impl Runner {
                     address: server.config().address.clone(),
                     proxy_protocol: pool.config.proxy_protocol,
                     source: pool.config.source.clone(),
+                    tls: pool.config.tls.clone(),
                 };
                 let running = match self.tasks.remove(&key) {
                     // A task that once looked for its server in vain has ended.

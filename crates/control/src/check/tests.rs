@@ -7,7 +7,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-use transom_config::{Expect, NamedFile, Verify};
+use transom_config::{Expect, NamedFile, ServerTls, ServerVerify, TlsVersion, Verify};
 use transom_tls::rustls::ServerConfig;
 use transom_tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -69,7 +69,7 @@ async fn act<S: AsyncRead + AsyncWrite + Unpin>(does: Does, mut stream: S) {
 }
 
 async fn ask(address: SocketAddr, probe: &Probe) -> Result<(), Failure> {
-    let trusted = Trusted::of(probe);
+    let trusted = Trusted::of(probe, None);
     ask_with(address, probe, &trusted, None).await
 }
 
@@ -257,7 +257,7 @@ async fn silence_is_over_at_the_deadline() {
         ),
     ];
     for (probe, want) in table {
-        let trusted = Trusted::of(&probe);
+        let trusted = Trusted::of(&probe, None);
         let target = Target {
             address: silent,
             authority: "server.test:443",
@@ -338,6 +338,40 @@ async fn certificates_are_verified_as_asked() {
         for probe in [Probe::Tls { verify: verify.clone() }, https(verify.clone())] {
             let got = words(ask(address, &probe).await);
             assert!(got.starts_with(want), "{probe:?}: {got}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_probe_believes_what_the_connections_of_its_pool_do() {
+    let (ours, other) = (Authority::new(), Authority::new());
+    let by = |pem: &str| ServerVerify::Full {
+        ca: NamedFile { path: Path::new("/ca.pem").into(), contents: pem.as_bytes().into() },
+    };
+    let pem = ours.0.pem();
+    let good = || ours.server("mail.example.com", 2500);
+    let table = [
+        (by(&pem), Some("mail.example.com"), good(), "passed"),
+        (by(&pem), Some("other.example.com"), good(), "the certificate is for another name: "),
+        (by(&pem), None, good(), "the certificate is for another name: "),
+        (
+            by(&pem),
+            Some("mail.example.com"),
+            other.server("mail.example.com", 2500),
+            "the certificate is not to be",
+        ),
+        (by(""), Some("mail.example.com"), good(), "the file of authorities "),
+        (ServerVerify::None, Some("mail.example.com"), other.server("other.example.com", 2001), "passed"),
+        (ServerVerify::None, None, other.server("other.example.com", 2001), "passed"),
+    ];
+    for (verify, name, server, want) in table {
+        let address = serve(Does::Says(b"HTTP/1.1 200 OK\r\n\r\n"), Some(server)).await;
+        let name = name.map(Into::into);
+        let connect = ServerTls { verify, name, certificate: None, min: TlsVersion::V12 };
+        for probe in [Probe::Tls { verify: Verify::Pool }, https(Verify::Pool)] {
+            let trusted = Trusted::of(&probe, Some(&connect));
+            let got = words(ask_with(address, &probe, &trusted, None).await);
+            assert!(got.starts_with(want), "{probe:?} {connect:?}: {got}");
         }
     }
 }

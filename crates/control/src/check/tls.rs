@@ -2,18 +2,19 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use transom_config::{NamedFile, Probe, Verify};
+use transom_config::{NamedFile, Probe, SYSTEM_AUTHORITIES, ServerTls, ServerVerify, Verify};
 use transom_state::Fault;
 use transom_tls::rustls::pki_types::ServerName;
 use transom_tls::rustls::{self, ClientConfig};
 use transom_tls::{Authorities, Refusal, Trust, client_config, server_name};
 
-use super::{Deadline, Failure, tcp};
+use super::{Deadline, Failure, Target, tcp};
 
 /// What the probes of one health check believe: made when a configuration comes into force, used by every probe.
 #[derive(Debug, Clone)]
@@ -24,31 +25,54 @@ pub enum Trusted {
     Tls {
         /// The client side.
         config: Arc<ClientConfig>,
-        /// The name that is verified and sent as SNI; `None`: whatever host the probe asks for, unverified.
-        name: Option<ServerName<'static>>,
+        /// The name that is verified, if any is, and sent as SNI.
+        name: Asked,
     },
     /// It should verify, but cannot: every probe fails and says this.
     Unusable(String),
 }
 
+/// Whom a probe asks for.
+#[derive(Debug, Clone)]
+pub enum Asked {
+    /// This name.
+    Name(ServerName<'static>),
+    /// The host of the server's address, as the pool's connections do.
+    Server,
+    /// The host of the request: nothing is verified.
+    Host,
+}
+
 impl Trusted {
-    /// What `probe` believes: its authorities, for `verify = "full"`.
-    pub fn of(probe: &Probe) -> Self {
+    /// What `probe` believes: its own authorities, or those of the connections of its pool, `connect`.
+    pub fn of(probe: &Probe, connect: Option<&ServerTls>) -> Self {
         let verify = match probe {
             Probe::Tls { verify } | Probe::Http { tls: Some(verify), .. } => verify,
             Probe::Tcp | Probe::Http { tls: None, .. } | Probe::Smtp { .. } => return Self::Plain,
         };
-        match verify {
-            Verify::None => Self::with(Trust::AnyCertificate, None),
-            Verify::Full { ca, name } => match (authorities(ca), server_name(name)) {
-                (Ok(authorities), Some(name)) => Self::with(Trust::SignedBy(&authorities), Some(name)),
-                (Err(why), _) => Self::Unusable(why),
-                (_, None) => Self::Unusable(format!("{name:?} is neither a host name nor an address")),
-            },
+        match (verify, connect) {
+            (Verify::None, _) | (Verify::Pool, None) => Self::with(Trust::AnyCertificate, Asked::Host),
+            (Verify::Full { ca, name }, _) => Self::full(ca, Some(name)),
+            (Verify::Pool, Some(ServerTls { verify: ServerVerify::Full { ca }, name, .. })) => {
+                Self::full(ca, name.as_deref())
+            }
+            (Verify::Pool, Some(ServerTls { verify: ServerVerify::None, name, .. })) => {
+                match asked(name.as_deref()) {
+                    Ok(name) => Self::with(Trust::AnyCertificate, name),
+                    Err(why) => Self::Unusable(why),
+                }
+            }
         }
     }
 
-    fn with(trust: Trust<'_>, name: Option<ServerName<'static>>) -> Self {
+    fn full(ca: &NamedFile, name: Option<&str>) -> Self {
+        match (authorities(ca), asked(name)) {
+            (Ok(authorities), Ok(name)) => Self::with(Trust::SignedBy(&authorities), name),
+            (Err(why), _) | (_, Err(why)) => Self::Unusable(why),
+        }
+    }
+
+    fn with(trust: Trust<'_>, name: Asked) -> Self {
         match client_config(trust) {
             Ok(config) => Self::Tls { config, name },
             Err(error) => Self::Unusable(error.to_string()),
@@ -58,18 +82,32 @@ impl Trusted {
 
 fn authorities(file: &NamedFile) -> Result<Authorities, String> {
     let unusable = |why| format!("the file of authorities {} cannot be used: {why}", file.path.display());
+    if *file.path == *Path::new(SYSTEM_AUTHORITIES) {
+        return Authorities::from_system_bundle(&file.contents)
+            .map(|(authorities, _)| authorities)
+            .map_err(unusable);
+    }
     Authorities::from_pem(&file.contents).map_err(unusable)
+}
+
+fn asked(name: Option<&str>) -> Result<Asked, String> {
+    let Some(name) = name else { return Ok(Asked::Server) };
+    server_name(name)
+        .map(Asked::Name)
+        .ok_or_else(|| format!("{name:?} is neither a host name nor an address"))
 }
 
 /// Shakes hands. `host` is the name asked for where none is verified.
 pub(super) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    trusted: &Trusted,
+    target: &Target<'_>,
     host: &str,
     deadline: Deadline,
 ) -> Result<TlsStream<S>, Failure> {
-    let (config, name) = match trusted {
-        Trusted::Tls { config, name } => (config, name.clone().or_else(|| name_of_host(host))),
+    let (config, name) = match target.trusted {
+        Trusted::Tls { config, name: Asked::Name(name) } => (config, Some(name.clone())),
+        Trusted::Tls { config, name: Asked::Server } => (config, name_of_host(target.authority)),
+        Trusted::Tls { config, name: Asked::Host } => (config, name_of_host(host)),
         Trusted::Unusable(why) => return Err(Failure::new(Fault::ServerTlsUntrusted, why)),
         Trusted::Plain => {
             return Err(Failure::new(

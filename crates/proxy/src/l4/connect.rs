@@ -13,6 +13,7 @@ use transom_state::{Ask, Choice, Fault, Lease, Pool, Ticket};
 use crate::log::Record;
 use crate::runtime::{Stop, runtime, sleep};
 use crate::socket::Socket;
+use crate::tls::{self, TlsEnd};
 use crate::worker::Worker;
 
 /// Pause before the same server is tried again: one that refused just now needs a moment.
@@ -20,16 +21,24 @@ const SAME_SERVER_PAUSE: Duration = Duration::from_millis(250);
 
 /// A server that has accepted our connection.
 pub(super) struct Reached {
-    pub(super) socket: Socket,
+    pub(super) server: ServerEnd,
     pub(super) lease: Lease,
 }
 
-/// Finds a server and connects to it, as often as the pool's `retry` allows.
+/// The way to a server.
+pub(super) enum ServerEnd {
+    Plain(Socket),
+    /// With the plain bytes that came with the server's last flight.
+    Tls(TlsEnd, Vec<u8>),
+}
+
+/// Finds a server and connects to it, as often as the pool's `retry` allows. `header` is sent first.
 pub(super) async fn reach(
     worker: &'static Worker,
     client: &Socket,
     record: &mut Record,
     pool: &Arc<Pool>,
+    header: &[u8],
 ) -> Result<Reached, Fault> {
     let mut tried: Vec<usize> = Vec::new();
     let begun = runtime().now();
@@ -40,14 +49,14 @@ pub(super) async fn reach(
         if tried.last() == Some(&lease.index()) {
             sleep(SAME_SERVER_PAUSE).await.map_err(|_| Fault::AdminDrained)?;
         }
-        let fault = match connect(worker, pool, &lease).await {
-            Ok(socket) => {
+        let fault = match connect(worker, pool, &lease, header).await {
+            Ok(server) => {
                 let now = runtime().now();
                 record.connect = Some(now.duration_since(begun).into());
                 if let Some(transition) = lease.connected(&ask(worker, record, &tried, now)) {
                     log::info!("{transition}");
                 }
-                return Ok(Reached { socket, lease });
+                return Ok(Reached { server, lease });
             }
             Err(fault) => fault,
         };
@@ -116,8 +125,25 @@ async fn wait_in_queue(
     .await
 }
 
-/// One try. Where the pool has source addresses, each is used in turn until one has a port left.
-async fn connect(worker: &Worker, pool: &Pool, lease: &Lease) -> Result<Socket, Fault> {
+/// One try, up to the end of the TLS handshake where there is one.
+async fn connect(worker: &Worker, pool: &Pool, lease: &Lease, header: &[u8]) -> Result<ServerEnd, Fault> {
+    let socket = connect_socket(worker, pool, lease).await?;
+    if !header.is_empty() {
+        socket.write_all(header).await.map_err(refused)?;
+    }
+    if pool.config.tls.is_none() {
+        return Ok(ServerEnd::Plain(socket));
+    }
+    let world = worker.tls();
+    // A reload in between may have taken the pool or the server away.
+    let tls = world.pools.get(&pool.config.name).and_then(|pool| pool.servers.get(lease.server().name()));
+    let mut early = Vec::new();
+    let end = tls::connect(socket, tls.ok_or(Fault::ReloadCut)?, &mut early).await?;
+    Ok(ServerEnd::Tls(end, early))
+}
+
+/// Where the pool has source addresses, each is used in turn until one has a port left.
+async fn connect_socket(worker: &Worker, pool: &Pool, lease: &Lease) -> Result<Socket, Fault> {
     let address = lease.server().address().ok_or(Fault::ServerDns)?;
     runtime().deadline(pool.config.timeouts.connect);
     let mut outcome = Err(Fault::OutOfPorts);

@@ -1,22 +1,30 @@
-//! Connections that are relayed byte by byte: `tcp`, and `passthrough`, which reads the TLS ClientHello first.
+//! Connections that are relayed byte by byte: `tcp`; `passthrough`, which reads the TLS ClientHello first; and `tls`, which
+//! deciphers and reads nothing of what is inside.
 
 mod connect;
+pub(crate) mod end;
 mod inspect;
 mod pipe;
 mod plain;
 mod preface;
 mod relay;
+mod terminate;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use transom_config::ListenerMode;
-use transom_state::{Fault, Pass, Pool};
+use transom_state::{Fault, Lease, Pass, Pool};
 
 use crate::log::{Ending, Load, Record};
 use crate::runtime::{Stop, runtime};
 use crate::socket::Socket;
+use crate::tls::TlsEnd;
 use crate::worker::Worker;
-use relay::{Relay, Relayed};
+use connect::ServerEnd;
+use end::End;
+use relay::{Relay, Relayed, Sent};
 
 /// Serves one client connection from its first byte to its last. `passes` count it while it lives.
 ///
@@ -34,6 +42,91 @@ pub(crate) async fn serve(
     };
     finish(worker, &record, &relayed);
     drop(passes);
+}
+
+/// A relay between whatever two ends.
+type Relaying = Pin<Box<dyn Future<Output = Relayed>>>;
+
+/// The client's end, and what it has sent already, all of which belongs to the server.
+struct Arrived<C> {
+    client: C,
+    bytes: Vec<u8>,
+}
+
+/// Everything until bytes flow: who is it, where does it want to go, which server takes it.
+async fn open(worker: &'static Worker, record: &mut Record, client: Socket) -> Result<Relaying, Fault> {
+    let listener = Arc::clone(&record.listener);
+    let mut bytes = Vec::new();
+    let mut received = None;
+    if preface::expected(&listener.config, record.client.ip()) {
+        received = preface::read(&client, &mut bytes).await?;
+        record.client = received.as_ref().map_or(record.client, |addresses| addresses.source);
+    }
+    if !listener.config.sources.admit(record.client.ip()) {
+        client.reset_on_close();
+        return Err(Fault::SourceRefused);
+    }
+    let arrival = match &listener.config.mode {
+        ListenerMode::Tcp { .. } => Arrival::Bare(Arrived { client, bytes }, default_pool(record)?),
+        ListenerMode::Passthrough(passthrough) => {
+            let pool = inspect::choose(passthrough, &client, record, &mut bytes).await?;
+            Arrival::Bare(Arrived { client, bytes }, pool)
+        }
+        ListenerMode::Tls(terminate) => {
+            let arrived = terminate::shake_hands(worker, terminate, record, client, bytes).await?;
+            Arrival::Tls(arrived, default_pool(record)?)
+        }
+    };
+    if runtime().now() > record.started {
+        record.inspect = Some(runtime().now().duration_since(record.started).into());
+    }
+    match arrival {
+        Arrival::Bare(arrived, pool) => go_on(worker, record, arrived, pool, received).await,
+        Arrival::Tls(arrived, pool) => go_on(worker, record, arrived, pool, received).await,
+    }
+}
+
+/// A client that is known, and the pool it goes to.
+enum Arrival {
+    Bare(Arrived<Socket>, Arc<Pool>),
+    Tls(Arrived<TlsEnd>, Arc<Pool>),
+}
+
+fn default_pool(record: &Record) -> Result<Arc<Pool>, Fault> {
+    record.listener.route(None).cloned().ok_or(Fault::NoRoute)
+}
+
+/// From a client that is known to a relay.
+async fn go_on<C: End + Unpin + 'static>(
+    worker: &'static Worker,
+    record: &mut Record,
+    arrived: Arrived<C>,
+    pool: Arc<Pool>,
+    received: Option<transom_wire::proxy_protocol::Addresses>,
+) -> Result<Relaying, Fault> {
+    record.pool = Some(Arc::clone(&pool));
+    let socket = arrived.client.socket();
+    let header = preface::to_server(pool.config.proxy_protocol, received, record.client, socket);
+    let reached = connect::reach(worker, socket, record, &pool, &header).await?;
+    runtime().deadline(pool.config.timeouts.connect);
+    match reached.server {
+        ServerEnd::Plain(server) => begin(worker, record, reached.lease, arrived, (server, Vec::new())).await,
+        ServerEnd::Tls(server, early) => begin(worker, record, reached.lease, arrived, (server, early)).await,
+    }
+}
+
+/// Passes on what both sides have said already and begins to relay.
+async fn begin<C: End + Unpin + 'static, S: End + Unpin + 'static>(
+    worker: &'static Worker,
+    record: &Record,
+    lease: Lease,
+    Arrived { mut client, bytes }: Arrived<C>,
+    (mut server, early): (S, Vec<u8>),
+) -> Result<Relaying, Fault> {
+    end::write_all(&mut server, &bytes).await.map_err(|_| Fault::ServerReset)?;
+    end::write_all(&mut client, &early).await.map_err(|_| Fault::ClientClosed)?;
+    let sent = Sent { up: bytes.len() as u64, down: early.len() as u64 };
+    Ok(Box::pin(Relay::new(worker, Arc::clone(&record.listener), lease, (client, server), sent)))
 }
 
 /// The end of a connection: counters and its line.
@@ -56,58 +149,12 @@ fn finish(worker: &Worker, record: &Record, relayed: &Relayed) {
     worker.log().write(record, &Ending { at: runtime().now(), bytes_in, bytes_out, fault, load });
 }
 
-/// Everything until bytes flow: who is it, where does it want to go, which server takes it.
-async fn open(worker: &'static Worker, record: &mut Record, client: Socket) -> Result<Box<Relay>, Fault> {
-    let listener = Arc::clone(&record.listener);
-    let mut bytes = Vec::new();
-    let mut received = None;
-    if preface::expected(&listener.config, record.client.ip()) {
-        received = preface::read(&client, &mut bytes).await?;
-        record.client = received.as_ref().map_or(record.client, |addresses| addresses.source);
-    }
-    if !listener.config.sources.admit(record.client.ip()) {
-        client.reset_on_close();
-        return Err(Fault::SourceRefused);
-    }
-    let pool = choose_pool(&client, record, &mut bytes).await?;
-    record.pool = Some(Arc::clone(&pool));
-    if runtime().now() > record.started {
-        record.inspect = Some(runtime().now().duration_since(record.started).into());
-    }
-    let reached = connect::reach(worker, &client, record, &pool).await?;
-    let mut first = preface::to_server(pool.config.proxy_protocol, received, record.client, &client);
-    let sent = bytes.len() as u64;
-    first.append(&mut bytes);
-    if !first.is_empty() {
-        runtime().deadline(pool.config.timeouts.connect);
-        reached.socket.write_all(&first).await.map_err(server_stopped)?;
-    }
-    Ok(Box::new(Relay::new(worker, listener, client, reached, sent)))
-}
-
-async fn choose_pool(client: &Socket, record: &mut Record, bytes: &mut Vec<u8>) -> Result<Arc<Pool>, Fault> {
-    let listener = Arc::clone(&record.listener);
-    match &listener.config.mode {
-        ListenerMode::Tcp { .. } => listener.route(None).cloned().ok_or(Fault::NoRoute),
-        ListenerMode::Passthrough(passthrough) => inspect::choose(passthrough, client, record, bytes).await,
-    }
-}
-
 /// The word for a wait on the client that ended badly.
 fn client_stopped(stop: Stop) -> Fault {
     match stop {
         Stop::Expired => Fault::ClientTimeout,
         Stop::Cut => Fault::AdminDrained,
         Stop::Io(_) => Fault::ClientClosed,
-    }
-}
-
-/// The word for a wait on a connected server that ended badly.
-fn server_stopped(stop: Stop) -> Fault {
-    match stop {
-        Stop::Expired => Fault::ServerResponseTimeout,
-        Stop::Cut => Fault::AdminDrained,
-        Stop::Io(_) => Fault::ServerReset,
     }
 }
 
@@ -122,7 +169,7 @@ mod tests {
     /// What an idle connection costs beside its task and its two readiness slots.
     #[test]
     fn an_idle_connection_is_a_small_parked_future() {
-        let bytes = size_of_output(serve) + size_of::<Record>() + size_of::<Relay>();
+        let bytes = size_of_output(serve) + size_of::<Record>() + size_of::<Relay<Socket, Socket>>();
         assert!(bytes <= 440, "a relayed connection takes {bytes} bytes");
     }
 }

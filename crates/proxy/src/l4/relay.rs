@@ -7,21 +7,18 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use std::sync::Arc;
 
 use transom_config::OnDown;
 use transom_state::{DownWatch, Fault, Lease, Listener};
 
-use super::connect::Reached;
+use super::end::{End, Failed, READ_BYTES, Read, Scratch};
 use super::pipe::Pipe;
-use crate::runtime::{Stop, runtime};
+use crate::runtime::{Stop, Tick, runtime, ticks};
 use crate::socket::Socket;
 use crate::worker::Worker;
 
-/// Bytes read at once; a read that fills it counts as full.
-const SCRATCH_BYTES: usize = 64 * 1024;
 /// Full reads in a row after which a direction is worth a pipe.
 const FULL_READS: u8 = 2;
 /// Bytes of a direction after which the counters are brought up to date while a connection lives, so that graphs of long
@@ -29,22 +26,31 @@ const FULL_READS: u8 = 2;
 const COUNT_BYTES: u64 = 1 << 20;
 
 thread_local! {
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice());
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::new());
 }
 
 /// The two directions of one relayed connection. An idle one is little more than this.
-pub(crate) struct Relay {
+pub(crate) struct Relay<C, S> {
     worker: &'static Worker,
     listener: Arc<Listener>,
     lease: Lease,
-    client: Socket,
-    server: Socket,
+    client: C,
+    server: S,
     up: Direction,
     down: Direction,
-    /// Ends it when no byte has moved for so long.
-    idle: Duration,
+    /// Ends it when no byte has moved for so many ticks.
+    idle: Tick,
     /// Where the pool says that connections end with their server.
     down_watch: Option<Box<DownWatch>>,
+}
+
+/// Bytes passed on before the relay began.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sent {
+    /// The client's, to the server.
+    pub(crate) up: u64,
+    /// The server's, to the client.
+    pub(crate) down: u64,
 }
 
 /// What a finished relay leaves.
@@ -66,34 +72,34 @@ impl Relayed {
     }
 }
 
-impl Relay {
-    /// Begins to relay to a server that was sent `sent` bytes of the client's already.
+impl<C: End, S: End> Relay<C, S> {
+    /// Begins to relay between the two; the server was sent `sent` bytes of the client's already.
     pub(crate) fn new(
         worker: &'static Worker,
         listener: Arc<Listener>,
-        client: Socket,
-        reached: Reached,
-        sent: u64,
+        lease: Lease,
+        (client, server): (C, S),
+        sent: Sent,
     ) -> Self {
-        let Reached { socket: server, lease } = reached;
         let config = &lease.pool().config;
-        let idle = config.timeouts.idle;
+        let idle = ticks(config.timeouts.idle);
         let down_watch = (config.on_down == OnDown::Close).then(|| Box::new(lease.server().down_watch()));
-        let (up, down) = (Direction { bytes: sent, ..Direction::new() }, Direction::new());
+        let up = Direction { bytes: sent.up, ..Direction::new() };
+        let down = Direction { bytes: sent.down, ..Direction::new() };
         Self { worker, listener, lease, client, server, up, down, idle, down_watch }
     }
 
     fn poll_both(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Fault>> {
         let up = self
             .up
-            .poll_move(&self.client, &self.server, self.down.has_ended())
+            .poll_move(&mut self.client, &mut self.server, self.down.has_ended())
             .map_err(|broken| broken.fault(Side::Client));
         if let Poll::Ready(Err(fault)) = up {
             return Poll::Ready(Err(fault));
         }
         let down = self
             .down
-            .poll_move(&self.server, &self.client, self.up.has_ended())
+            .poll_move(&mut self.server, &mut self.client, self.up.has_ended())
             .map_err(|broken| broken.fault(Side::Server));
         if let Poll::Ready(Err(fault)) = down {
             return Poll::Ready(Err(fault));
@@ -122,8 +128,8 @@ impl Relay {
         self.count();
         if matches!(fault, Some(Fault::ClientClosed | Fault::ServerReset | Fault::ServerWentDown)) {
             // The other side must not take a broken connection for an orderly end.
-            self.client.reset_on_close();
-            self.server.reset_on_close();
+            self.client.socket().reset_on_close();
+            self.server.socket().reset_on_close();
         }
         Relayed {
             bytes_up: self.up.bytes,
@@ -143,7 +149,7 @@ impl Relay {
     }
 }
 
-impl Future for Relay {
+impl<C: End + Unpin, S: End + Unpin> Future for Relay<C, S> {
     type Output = Relayed;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Relayed> {
@@ -154,7 +160,7 @@ impl Future for Relay {
             Poll::Pending => match relay.poll_both(context) {
                 Poll::Ready(outcome) => outcome.err(),
                 Poll::Pending => {
-                    runtime().deadline(relay.idle);
+                    runtime().deadline_in(relay.idle);
                     if relay.up.bytes + relay.down.bytes - relay.up.counted - relay.down.counted
                         >= COUNT_BYTES
                     {
@@ -178,16 +184,23 @@ enum Side {
 /// A direction that cannot go on.
 enum Broken {
     /// The side it reads from failed.
-    Source,
+    Source(Failed),
     /// The side it writes to failed.
-    Sink,
+    Sink(Failed),
 }
 
 impl Broken {
     /// The fault's word, when the direction reads from `source`.
     fn fault(self, source: Side) -> Fault {
-        let from_source = matches!(self, Self::Source);
-        if from_source == (source == Side::Client) { Fault::ClientClosed } else { Fault::ServerReset }
+        let (failed, of_client) = match self {
+            Self::Source(failed) => (failed, source == Side::Client),
+            Self::Sink(failed) => (failed, source == Side::Server),
+        };
+        match failed {
+            Failed::Tls(fault) => fault,
+            Failed::Network if of_client => Fault::ClientClosed,
+            Failed::Network => Fault::ServerReset,
+        }
     }
 }
 
@@ -195,7 +208,7 @@ impl Broken {
 enum Held {
     Nothing,
     /// What a copy left over: the bytes and how many of them are written.
-    Bytes(Vec<u8>, usize),
+    Bytes(Box<[u8]>, u32),
     Piped(Pipe),
 }
 
@@ -231,30 +244,35 @@ impl Direction {
 
     /// Moves what can be moved. `Ready(Ok)`: the end has been passed on, or, where this is the `last` direction to end,
     /// is left to the close that follows.
-    fn poll_move(&mut self, source: &Socket, sink: &Socket, last: bool) -> Poll<Result<(), Broken>> {
+    fn poll_move(
+        &mut self,
+        source: &mut impl End,
+        sink: &mut impl End,
+        last: bool,
+    ) -> Poll<Result<(), Broken>> {
         loop {
             match (&mut self.held, self.stage) {
                 (_, Stage::Ended) => return Poll::Ready(Ok(())),
                 (Held::Nothing, Stage::Ending) => {
-                    if !last {
-                        sink.shut();
-                    }
+                    ready!(sink.poll_end(last)).map_err(Broken::Sink)?;
                     self.stage = Stage::Ended;
                 }
                 (Held::Nothing, Stage::Open) => {
-                    ready!(source.poll_readable()).map_err(|_| Broken::Source)?;
+                    ready!(sink.poll_drained()).map_err(Broken::Sink)?;
+                    ready!(source.poll_readable()).map_err(Broken::Source)?;
                     self.read(source, sink)?;
                 }
                 (Held::Bytes(bytes, written), _) => {
-                    ready!(sink.poll_writable()).map_err(|_| Broken::Sink)?;
-                    *written += sink.try_write(&bytes[*written..]).map_err(|_| Broken::Sink)?;
-                    if *written == bytes.len() {
+                    ready!(sink.poll_writable()).map_err(Broken::Sink)?;
+                    let more = sink.try_write(&bytes[*written as usize..]).map_err(Broken::Sink)?;
+                    *written += u32::try_from(more).expect("a direction holds less than 4 GiB");
+                    if *written as usize == bytes.len() {
                         self.held = Held::Nothing;
                     }
                 }
                 (Held::Piped(pipe), _) => {
-                    ready!(sink.poll_writable()).map_err(|_| Broken::Sink)?;
-                    pipe.drain(sink).map_err(|_| Broken::Sink)?;
+                    ready!(sink.poll_writable()).map_err(Broken::Sink)?;
+                    pipe.drain(sink.socket()).map_err(|_| Broken::Sink(Failed::Network))?;
                     if pipe.filled() == 0 {
                         self.free_pipe();
                     }
@@ -263,31 +281,45 @@ impl Direction {
         }
     }
 
-    fn read(&mut self, source: &Socket, sink: &Socket) -> Result<(), Broken> {
+    fn read(&mut self, source: &mut impl End, sink: &mut impl End) -> Result<(), Broken> {
         if self.full_reads >= FULL_READS
+            && let (Some(bare), Some(_)) = (source.bare(), sink.bare())
             && let Ok(pipe) = Pipe::take()
         {
-            return self.splice(pipe, source);
+            return self.splice(pipe, bare);
         }
         SCRATCH.with_borrow_mut(|scratch| self.copy(scratch, source, sink))
     }
 
-    fn copy(&mut self, scratch: &mut [u8], source: &Socket, sink: &Socket) -> Result<(), Broken> {
-        let Some(read) = source.try_read(scratch).map_err(|_| Broken::Source)? else { return Ok(()) };
-        self.moved(read);
-        self.full_reads = if read == scratch.len() { self.full_reads + 1 } else { 0 };
-        let bytes = &scratch[..read];
-        let written = if bytes.is_empty() { 0 } else { sink.try_write(bytes).map_err(|_| Broken::Sink)? };
-        if written < read {
-            self.held = Held::Bytes(bytes[written..].to_vec(), 0);
+    fn copy(
+        &mut self,
+        scratch: &mut Scratch,
+        source: &mut impl End,
+        sink: &mut impl End,
+    ) -> Result<(), Broken> {
+        let bytes = match source.try_read(scratch).map_err(Broken::Source)? {
+            Read::Nothing => return Ok(()),
+            Read::Bytes(bytes) => bytes,
+            Read::End => {
+                self.stage = Stage::Ending;
+                return Ok(());
+            }
+        };
+        self.moved(bytes.len());
+        self.full_reads = if bytes.len() >= READ_BYTES { self.full_reads.saturating_add(1) } else { 0 };
+        let written = sink.try_write(bytes).map_err(Broken::Sink)?;
+        if written < bytes.len() {
+            self.held = Held::Bytes(bytes[written..].into(), 0);
         }
         Ok(())
     }
 
     fn splice(&mut self, mut pipe: Pipe, source: &Socket) -> Result<(), Broken> {
-        let moved = pipe.fill(source).map_err(|_| Broken::Source)?;
-        if let Some(moved) = moved {
-            self.moved(moved);
+        let moved = pipe.fill(source).map_err(|_| Broken::Source(Failed::Network))?;
+        match moved {
+            Some(0) => self.stage = Stage::Ending,
+            Some(moved) => self.moved(moved),
+            None => {}
         }
         self.held = Held::Piped(pipe);
         if !matches!(moved, Some(1..)) {
@@ -307,10 +339,6 @@ impl Direction {
     }
 
     fn moved(&mut self, moved: usize) {
-        if moved == 0 {
-            self.stage = Stage::Ending;
-            return;
-        }
         self.bytes += moved as u64;
         self.last_byte = runtime().tick();
     }

@@ -27,8 +27,8 @@ pub(crate) use inbox::Inbox;
 use reactor::Reactor;
 pub(crate) use reactor::Ready;
 use tasks::{Fate, Tasks};
-pub(crate) use wheel::TaskId;
-use wheel::{TICK, Tick, Wheel};
+use wheel::{TICK, Wheel};
+pub(crate) use wheel::{TaskId, Tick, ticks};
 
 /// Waits a task may pass without waiting before others get their turn.
 const BUDGET: u32 = 64;
@@ -241,7 +241,12 @@ impl Runtime {
 
     /// Sets the running task's deadline, in place of an earlier one.
     pub(crate) fn deadline(&self, after: Duration) {
-        let (task, deadline) = (self.current.get(), self.tick.get().saturating_add(wheel::ticks(after)));
+        self.deadline_in(ticks(after));
+    }
+
+    /// The same, in ticks.
+    pub(crate) fn deadline_in(&self, after: Tick) {
+        let (task, deadline) = (self.current.get(), self.tick.get().saturating_add(after));
         let look = self.tasks.borrow_mut().set_deadline(task, deadline);
         if let Some(deadline) = look {
             self.enter_in_wheel(task, deadline);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use transom_config::{Config, load_text};
-use transom_proxy::{AccessSink, Bound, Plane, bind};
+use transom_proxy::{AccessSink, Bound, Plane, TlsWorld, bind};
 use transom_state::{Current, World};
 
 /// Longest wait for anything that must happen.
@@ -44,7 +44,9 @@ impl Door {
         }
         let addresses = bounds.iter().map(|bound| (bound.listener.to_string(), bound.address)).collect();
         let log = tempfile::NamedTempFile::new().unwrap();
-        plane.apply(bounds, AccessSink::Fd(OwnedFd::from(log.reopen().unwrap()))).unwrap();
+        plane
+            .apply(bounds, AccessSink::Fd(OwnedFd::from(log.reopen().unwrap())), TlsWorld::default())
+            .unwrap();
         Self { plane: Some(plane), current, addresses, log }
     }
 
@@ -61,7 +63,9 @@ impl Door {
                 sockets: Vec::new(),
             })
             .collect();
-        self.plane().apply(bounds, AccessSink::Fd(OwnedFd::from(self.log.reopen().unwrap()))).unwrap();
+        self.plane()
+            .apply(bounds, AccessSink::Fd(OwnedFd::from(self.log.reopen().unwrap())), TlsWorld::default())
+            .unwrap();
     }
 
     pub(crate) fn plane(&self) -> &Plane {

@@ -1,0 +1,98 @@
+//! SQL injection and cross-site scripting, by libinjection's tokens and fingerprints.
+
+use libinjectionrs::{detect_sqli, detect_xss};
+
+/// The fingerprint of an SQL injection, if the value is one.
+pub(crate) fn sqli(value: &[u8]) -> Option<Vec<u8>> {
+    if is_one_token(value) {
+        return None;
+    }
+    fingerprint(value).or_else(|| fingerprint(&without_bare_exponents(value)?))
+}
+
+/// Whether a browser would find script in the value.
+pub(crate) fn xss(value: &[u8]) -> bool {
+    detect_xss(value).is_injection()
+}
+
+fn fingerprint(value: &[u8]) -> Option<Vec<u8>> {
+    let found = detect_sqli(value);
+    let fingerprint = found.fingerprint.as_ref().filter(|_| found.is_injection());
+    fingerprint.map(|fingerprint| fingerprint.as_str().as_bytes().to_vec())
+}
+
+/// One name or one number: no injection, as the shortest fingerprint has two tokens.
+fn is_one_token(value: &[u8]) -> bool {
+    match value.first() {
+        Some(byte) if byte.is_ascii_alphabetic() => {
+            value.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        }
+        _ => value.iter().all(u8::is_ascii_digit),
+    }
+}
+
+/// MySQL reads `1.e(2)` as though `1.e` were not there, which hides what follows from the tokenizer. `None`
+/// when the value has no such number.
+fn without_bare_exponents(value: &[u8]) -> Option<Vec<u8>> {
+    let mut out: Option<Vec<u8>> = None;
+    let mut kept = 0;
+    for at in memchr::memchr_iter(b'.', value) {
+        let digits = value[kept..at].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let exponent = matches!(value.get(at + 1), Some(b'e' | b'E'));
+        let followed =
+            value.get(at + 2).is_some_and(|byte| byte.is_ascii_alphanumeric() || b"+-".contains(byte));
+        if digits > 0 && exponent && !followed {
+            let out = out.get_or_insert_with(Vec::new);
+            out.extend_from_slice(&value[kept..at - digits]);
+            out.push(b' ');
+            kept = at + 2;
+        }
+    }
+    let mut out = out?;
+    out.extend_from_slice(&value[kept..]);
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn random(alphabet: &[u8], count: usize) -> impl Iterator<Item = Vec<u8>> {
+        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut next = move || {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            seed as usize
+        };
+        (0..count).map(move |_| (0..next() % 24).map(|_| alphabet[next() % alphabet.len()]).collect())
+    }
+
+    #[test]
+    fn what_is_not_asked_would_not_have_matched() {
+        let words = random(b"abcdefghijklmnopqrstuvwxyzSELCTUNIOR_0123456789", 20_000);
+        let keywords = ["select", "union", "or", "and", "null", "sp_password", "waitfor", "0", ""];
+        let keywords = keywords.map(|word| word.as_bytes().to_vec());
+        for value in
+            words.chain(random(b"0123456789", 2_000)).chain(keywords).filter(|value| is_one_token(value))
+        {
+            assert_eq!(fingerprint(&value), None, "{}", String::from_utf8_lossy(&value));
+        }
+        for value in random(b"onerscipt:avl\"'`/>!-[] \t\0?%x;()&#", 50_000) {
+            assert!(!xss(&value), "{}", String::from_utf8_lossy(&value));
+        }
+    }
+
+    #[test]
+    fn a_bare_exponent_hides_nothing() {
+        for (value, found) in [
+            ("1' or 1.e(1)", Some("s&(1)")),
+            ("abc or 2 1.e%2", Some("n&1")),
+            ("1' or 2 1.E/1", Some("s&1")),
+            ("1' or '1'='1", Some("s&sos")),
+            ("version 1.e is out", None),
+        ] {
+            assert_eq!(sqli(value.as_bytes()).as_deref(), found.map(str::as_bytes), "{value}");
+        }
+    }
+}
