@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its data cannot run")]
 
+mod blocking;
 mod cases;
 mod data;
 mod ftw;
@@ -215,4 +216,32 @@ fn the_fast_way_and_the_obvious_way_agree_on_the_core_rule_set() {
             }
         }
     }
+}
+
+#[test]
+#[ignore = "needs the Core Rule Set: set TRANSOM_CRS"]
+fn attacks_are_refused_and_ordinary_requests_are_not() {
+    let crs = directory("TRANSOM_CRS", "shared/crs/v4.28.0");
+    let path = |name: &str| crs.join("rules").join(name).to_string_lossy().into_owned();
+    let site = site(&path("crs-setup.conf.example"), &path("*.conf"), "");
+    let mut faults = Vec::new();
+    let refused = |argument: &str| -> Vec<bool> {
+        blocking::requests(argument).iter().map(|request| site.ask(request).status != 200).collect()
+    };
+    for attack in blocking::ATTACKS {
+        let passed = refused(attack).iter().filter(|refused| !**refused).count();
+        if passed > 0 {
+            faults.push(format!("{passed} requests with {attack:?} pass"));
+        }
+    }
+    for ordinary in blocking::ORDINARY {
+        for request in blocking::requests(ordinary) {
+            let outcome = site.ask(&request);
+            if outcome.status != 200 {
+                let ids: Vec<u64> = outcome.report.matches.iter().map(|found| found.rule_id).collect();
+                faults.push(format!("{ordinary:?} is refused by {ids:?}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
