@@ -5,7 +5,7 @@
 use crate::ftw::Request;
 
 /// What attackers put into an argument.
-pub const ATTACKS: &[&str] = &[
+pub(crate) const ATTACKS: &[&str] = &[
     "<script>alert(1)</script>",
     "\"><img src=x onerror=alert(document.cookie)>",
     "javascript:alert(document.domain)",
@@ -38,7 +38,7 @@ pub const ATTACKS: &[&str] = &[
 ];
 
 /// What people put into an argument.
-pub const ORDINARY: &[&str] = &[
+pub(crate) const ORDINARY: &[&str] = &[
     "",
     "42",
     "hello world",
@@ -92,7 +92,7 @@ fn escape(text: &str) -> String {
 }
 
 /// The argument in a query, a form, a part of a multipart body and a member of a JSON body.
-pub fn requests(argument: &str) -> Vec<Request> {
+pub(crate) fn requests(argument: &str) -> Vec<Request> {
     let get = |uri: String| Request {
         method: b"GET".to_vec(),
         uri: uri.into_bytes(),
