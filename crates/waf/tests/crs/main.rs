@@ -59,6 +59,45 @@ fn site(setup: &str, rules: &str, extra: &str) -> Site {
     Site { engine, store: Arc::new(Store::new()), traced: false }
 }
 
+/// Tests of the rule set of version 4 that do not pass, and why.
+const FAILING_4: &[(&str, &str)] = &[(
+    "920620-1",
+    "two Content-Type headers: Apache joins them into one before the rules see them, others do not (upstream says so too)",
+)];
+
+/// Tests of the rule set of version 3.3 that do not pass, and why.
+const FAILING_3: &[(&str, &str)] = &[
+    (
+        "920180-3",
+        "go-ftw sends no Content-Length with an empty body here, and the runner does, as newer tests want",
+    ),
+    ("920340-2", WAITS),
+    ("920400-1", WAITS),
+    ("920460-1", APACHE),
+    ("920460-2", APACHE),
+    ("920460-3", APACHE),
+    ("920460-4", APACHE),
+    ("933160-21", NO_PATH),
+    ("941330-1", APACHE),
+    ("942500-1", NO_PATH),
+];
+const APACHE: &str = "the pattern doubles its backslashes because Apache's configuration reader halves them";
+const WAITS: &str =
+    "less body than Content-Length says: a server waits for the rest and gives up, which the runner does not";
+const NO_PATH: &str =
+    "a target without a path, which is no HTTP: Apache lets it through, a strict front end does not";
+
+/// No test fails but those we can explain.
+fn assert_known(failed: &[String], known: &[(&str, &str)]) {
+    let name = |line: &String| line.split(':').next().unwrap_or("").to_owned();
+    let known: Vec<String> = known.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let unknown: Vec<&String> = failed.iter().filter(|line| !known.contains(&name(line))).collect();
+    assert!(unknown.is_empty(), "{unknown:#?}");
+    let failed: Vec<String> = failed.iter().map(name).collect();
+    let passing: Vec<&String> = known.iter().filter(|name| !failed.contains(name)).collect();
+    assert!(passing.is_empty(), "these pass now: {passing:?}");
+}
+
 /// Which expectations of a stage are not met.
 fn faults(site: &Site, stage: &ftw::Stage) -> Vec<String> {
     let outcome = site.ask(&ftw::request(&stage.input));
@@ -122,6 +161,7 @@ fn core_rule_set_4_passes_its_own_tests() {
     let (count, failed) = run(&site, &crs.join("regression"));
     let passed = count - failed.len();
     println!("{passed} of {count} pass\n{}", failed.join("\n"));
+    assert_known(&failed, FAILING_4);
     assert!(passed * 1000 >= count * 998, "{passed} of {count} pass");
 }
 
@@ -134,9 +174,9 @@ fn core_rule_set_3_passes_its_own_tests() {
     let (count, failed) = run(&site, &crs.join("tests/regression/tests"));
     let passed = count - failed.len();
     println!("{passed} of {count} pass\n{}", failed.join("\n"));
-    for warning in site.engine.warnings() {
-        println!("{warning}");
-    }
+    assert_known(&failed, FAILING_3);
+    let codes: Vec<&str> = site.engine.warnings().iter().map(|warning| warning.code).collect();
+    assert_eq!(codes, ["waf-geolookup-never-matches", "waf-rbl-never-matches"]);
     assert!(passed * 100 >= count * 98, "{passed} of {count} pass");
 }
 
