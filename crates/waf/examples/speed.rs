@@ -1,8 +1,9 @@
-//! How long a transaction takes: `cargo run --release --example speed -- RULES-DIRECTORY [SECONDS]`.
+//! How long a transaction takes: `cargo run --release --example speed -- RULES-DIRECTORY [SECONDS [WHAT]]`.
 //!
 //! RULES-DIRECTORY holds `crs-setup.conf.example` (or `crs-setup.conf`) and `*.conf` of the Core Rule Set.
 //! Runs on one core, in blocking mode, at the paranoia level of the setup file: a browser's GET and its POST of
-//! a form of 1.7 KB. `libmodsecurity.c` beside this file does the same with the same requests.
+//! a form of 1.7 KB. WHAT may be `get` or `post` for one of them, `json` for JSON bodies of growing size, or `worst`
+//! for bodies that repeat one piece. `libmodsecurity.c` beside this file does the same with the same requests.
 
 #![expect(clippy::print_stdout, reason = "an example's results are its output")]
 
