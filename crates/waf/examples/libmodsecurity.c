@@ -1,8 +1,8 @@
 /*
  * The transactions of speed.rs through libmodsecurity, for comparing on the same machine:
  *
- *   cc -O2 -o /tmp/libmodsecurity libmodsecurity.c -lmodsecurity
- *   /tmp/libmodsecurity RULES-DIRECTORY FORM-FILE [SECONDS]
+ *   cc -O2 -o libmodsecurity libmodsecurity.c -lmodsecurity
+ *   ./libmodsecurity RULES-DIRECTORY FORM-FILE [SECONDS]
  *
  * FORM-FILE holds the form that `speed RULES-DIRECTORY 1 --print` prints in its last line.
  */

@@ -1,8 +1,9 @@
-//! How long a transaction takes: `cargo run --release --example speed -- RULES-DIRECTORY [SECONDS]`.
+//! How long a transaction takes: `cargo run --release --example speed -- RULES-DIRECTORY [SECONDS [WHAT]]`.
 //!
 //! RULES-DIRECTORY holds `crs-setup.conf.example` (or `crs-setup.conf`) and `*.conf` of the Core Rule Set.
 //! Runs on one core, in blocking mode, at the paranoia level of the setup file: a browser's GET and its POST of
-//! a form of 1.7 KB. `libmodsecurity.c` beside this file does the same with the same requests.
+//! a form of 1.7 KB. WHAT may be `get` or `post` for one of them, `json` for JSON bodies of growing size, or `worst`
+//! for bodies that repeat one piece. `libmodsecurity.c` beside this file does the same with the same requests.
 
 #![expect(clippy::print_stdout, reason = "an example's results are its output")]
 
@@ -84,6 +85,45 @@ fn json(bytes: usize) -> String {
     json
 }
 
+/// Bodies of one argument that repeats something: the time for twice the length shows whether any pattern or
+/// transformation is worse than linear.
+fn worst(engine: &Arc<Engine>, headers: &[(&[u8], &[u8])]) {
+    let pieces = [
+        "a", " ", "'", "\"", "<", "(", "{", "%2e%2e/", "%5c", "/*", "&lt;", "%25", "select ", "a.b.", "1e1",
+        "--", "`", ";a", "$(", "=1", "or 1", "@@", "%0d%0a", "x%00", "<a ", "on=", "%c3%a9", "cat ",
+        "\\u0061", "0x61",
+    ];
+    let mut results: Vec<(f64, f64, &str)> = Vec::new();
+    for piece in pieces {
+        let time = |bytes: usize| {
+            let body = format!("a={}", piece.repeat(bytes / piece.len()));
+            let mut headers = headers.to_vec();
+            headers.push((b"Content-Type", b"application/x-www-form-urlencoded"));
+            let begin = cpu_time();
+            inspect(engine, POST_URI, Some(&body), &headers);
+            (cpu_time() - begin).as_secs_f64() * 1e3
+        };
+        time(32 * 1024);
+        results.push((time(64 * 1024), time(128 * 1024), piece));
+    }
+    results.sort_by(|a, b| b.1.total_cmp(&a.1));
+    for (half, whole, piece) in results.iter().take(8) {
+        println!("{piece:?}: 64 KiB {half:.1} ms, 128 KiB {whole:.1} ms");
+    }
+}
+
+/// A transaction whose verdict does not matter.
+fn inspect(engine: &Arc<Engine>, uri: &str, body: Option<&str>, headers: &[(&[u8], &[u8])]) {
+    let end = |port| SocketAddr::from(([192, 0, 2, 7], port));
+    let ends = Connection { client: end(51_234), server: end(443) };
+    let mut transaction = Transaction::new(engine, None, ends, "1", Now::default());
+    let line = RequestLine { method: b"POST", uri: uri.as_bytes(), protocol: b"HTTP/1.1" };
+    transaction.request_headers(line, headers.iter().copied());
+    transaction.request_body(body.unwrap_or("").as_bytes());
+    transaction.request_end();
+    transaction.finish();
+}
+
 fn transaction(engine: &Arc<Engine>, uri: &str, body: Option<&str>, headers: &[(&[u8], &[u8])]) -> usize {
     let end = |port| SocketAddr::from(([192, 0, 2, 7], port));
     let ends = Connection { client: end(51_234), server: end(443) };
@@ -159,7 +199,7 @@ fn main() {
     println!("{} rules compiled in {:.2} s", engine.rule_count(), (cpu_time() - begin).as_secs_f64());
     let headers: Vec<(&[u8], &[u8])> = HEADERS.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
     let only = arguments.next().unwrap_or_default();
-    if only != "post" && only != "json" {
+    if !["post", "json", "worst"].contains(&only.as_str()) {
         measure("GET", seconds, || transaction(&engine, GET_URI, None, &headers));
     }
     let form = form();
@@ -167,7 +207,7 @@ fn main() {
     let mut post = headers.clone();
     post.push((b"Content-Type", b"application/x-www-form-urlencoded"));
     post.push((b"Content-Length", length.as_bytes()));
-    if only != "get" && only != "json" {
+    if !["get", "json", "worst"].contains(&only.as_str()) {
         measure("POST 1.7 KB", seconds, || transaction(&engine, POST_URI, Some(&form), &post));
     }
     if only == "json" {
@@ -180,6 +220,9 @@ fn main() {
             let name = format!("JSON of {kilobytes} KiB");
             measure(&name, seconds, || transaction(&engine, POST_URI, Some(&json), &headers));
         }
+    }
+    if only == "worst" {
+        worst(&engine, &headers);
     }
     if std::env::args().any(|argument| argument == "--print") {
         println!("{form}");

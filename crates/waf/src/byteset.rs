@@ -21,7 +21,7 @@ impl ByteSet {
 
     /// As [`ByteSet::of`], fast for long values: every byte is one store that waits for no other.
     pub(crate) fn of_value(bytes: &[u8]) -> Self {
-        if bytes.len() < 48 {
+        if bytes.len() < 160 {
             return Self::of(bytes);
         }
         let mut present = [0u8; 256];
@@ -80,6 +80,16 @@ impl ByteSet {
 
     pub(crate) const fn len(self) -> u32 {
         self.0[0].count_ones() + self.0[1].count_ones() + self.0[2].count_ones() + self.0[3].count_ones()
+    }
+
+    /// Visits its bytes, smallest first.
+    pub(crate) fn for_each(self, mut visit: impl FnMut(u8)) {
+        for (word, mut bits) in self.0.into_iter().enumerate() {
+            while bits != 0 {
+                visit((word as u32 * 64 + bits.trailing_zeros()) as u8);
+                bits &= bits - 1;
+            }
+        }
     }
 
     /// Its bytes, smallest first.

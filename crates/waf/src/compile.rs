@@ -4,7 +4,7 @@ use crate::Var;
 use crate::body::xml::Path;
 use crate::lang::action::{Action, Ctl, Phase};
 use crate::lang::target::{Mode, Selector, Target};
-use crate::lang::{Files, Item, LoadError, RuleText, Ruleset, beside};
+use crate::lang::{Files, Item, LoadError, RuleText, Ruleset};
 use crate::ops::{Context, Pattern, Test};
 use crate::program::{
     About, ChainId, ChangeTo, ColumnId, ColumnPlace, Disruption, Effect, Exclusion, Link, ListId, Member,
@@ -93,7 +93,7 @@ impl Compiler<'_> {
         if let Some((file, page)) = &settings.unicode_map {
             let bytes = self
                 .files
-                .read(&beside("", file))
+                .read(file)
                 .map_err(|error| format!("Failed to locate the unicode map file from: {file} ({error})"))?;
             self.program.unicode = Some(UnicodeMap::parse(&String::from_utf8_lossy(&bytes), *page)?);
         }

@@ -4,7 +4,7 @@ use crate::Var;
 use crate::facts::Entry;
 use crate::lang::action::{AllowScope, EngineMode, Phase};
 use crate::ops::{Operator, PatternError};
-use crate::prefilter::Lanes;
+use crate::prefilter::{Lanes, Needs};
 use crate::program::{Disruption, Link, Program, Rule, Select};
 use crate::report::{Interruption, MATCHED_MAX, Match, MatchedVar, Refusal};
 use crate::select::{Column, Hit, is_excluded, tx_number};
@@ -43,8 +43,10 @@ impl Transaction {
             }
             match self.step(program, rule, at) {
                 Flow::To(next) => {
-                    let passed = steps.get(at + 1..next.min(steps.len())).unwrap_or(&[]);
-                    self.skipped(program, passed, Skip::Jumped);
+                    if self.trace.is_some() {
+                        let passed = steps.get(at + 1..next.min(steps.len())).unwrap_or(&[]);
+                        self.skipped(program, passed, Skip::Jumped);
+                    }
                     at = next;
                 }
                 Flow::Stop => return,
@@ -144,6 +146,9 @@ impl Transaction {
                 let mut columns = std::mem::take(&mut self.columns);
                 let (source, facts) = self.source(program);
                 let filled = source.refresh(&mut columns, column, facts);
+                if !matches!(link.test.needs, Needs::Nothing) {
+                    columns[filled as usize].index(facts);
+                }
                 let matched = if link.multi_match {
                     self.link_by_stages(program, link, argument, &mut columns, column)
                 } else if columns[filled as usize].unique.is_empty() {
@@ -273,6 +278,7 @@ impl Transaction {
         for stage in stages.into_iter().rev() {
             let (source, facts) = self.source(program);
             let filled = source.refresh(columns, stage, facts);
+            columns[filled as usize].index(facts);
             if before == Some(filled) {
                 continue;
             }

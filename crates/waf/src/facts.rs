@@ -169,17 +169,20 @@ impl Facts {
         }
     }
 
-    /// Every TX member, with its name.
-    pub(crate) fn tx_members(&mut self, names: &TxNames) -> Vec<Entry> {
+    /// The TX members whose names are wanted.
+    pub(crate) fn tx_members(&mut self, names: &TxNames, wanted: impl Fn(&[u8]) -> bool) -> Vec<Entry> {
         let mut members = Vec::new();
         for slot in 0..self.tx.len() {
-            if let Some(value) = self.tx[slot] {
+            if let Some(value) = self.tx[slot].filter(|_| wanted(names.name(slot as u32).as_bytes())) {
                 let name = self.values.intern(names.name(slot as u32).as_bytes());
                 members.push(Entry { name, value: self.tx_value(value) });
             }
         }
         for at in 0..self.tx_named.len() {
             let (name, value) = self.tx_named[at];
+            if !wanted(self.values.get(name)) {
+                continue;
+            }
             members.push(Entry { name, value: self.tx_value(value) });
         }
         members
@@ -206,7 +209,7 @@ mod tests {
         facts.set_tx(slot, Some(TxValue::Number(5)));
         facts.set_tx_named(b"other", Some(TxValue::Number(1)));
         facts.set_tx_named(b"OTHER", Some(TxValue::Number(2)));
-        let members = facts.tx_members(&names);
+        let members = facts.tx_members(&names, |_| true);
         let texts: Vec<_> =
             members.iter().map(|m| (facts.values.get(m.name), facts.values.get(m.value))).collect();
         assert_eq!(texts, [(&b"Score"[..], &b"5"[..]), (b"other", b"2")]);

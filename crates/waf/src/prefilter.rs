@@ -29,18 +29,14 @@ impl Lanes {
     /// Says that value `lane`, which had the bytes of `old`, has those of `new`.
     pub(crate) fn replace(&mut self, lane: usize, old: ByteSet, new: ByteSet) {
         let bit = 1u64 << (lane % Self::WIDTH);
-        for byte in old.without(new).iter() {
-            self.0[usize::from(byte)] &= !bit;
-        }
+        old.without(new).for_each(|byte| self.0[usize::from(byte)] &= !bit);
         self.insert(lane, new.without(old));
     }
 
     /// Says that value `lane` has the bytes of `set`.
     pub(crate) fn insert(&mut self, lane: usize, set: ByteSet) {
         let bit = 1u64 << (lane % Self::WIDTH);
-        for byte in set.iter() {
-            self.0[usize::from(byte)] |= bit;
-        }
+        set.for_each(|byte| self.0[usize::from(byte)] |= bit);
     }
 }
 
@@ -60,7 +56,7 @@ pub(crate) enum Needs {
 /// A class larger than this says too little to be worth a look.
 const CLASS_BYTES_MAX: u32 = 24;
 /// A formula larger than this is cut down: asking it must stay cheap beside running the pattern.
-const SIZE_MAX: usize = 1024;
+const SIZE_MAX: usize = 192;
 
 impl Needs {
     /// What `hir` asks of a value.
@@ -93,22 +89,33 @@ impl Needs {
         if needs.size() > SIZE_MAX { needs.narrowed(1) } else { needs }
     }
 
-    /// Which values may match.
-    pub(crate) fn ask(&self, lanes: &Lanes) -> u64 {
+    /// Which of the values in `among` may match.
+    pub(crate) fn ask(&self, lanes: &Lanes, among: u64) -> u64 {
         match self {
-            Self::Nothing => u64::MAX,
-            Self::Any(bytes) => bytes.iter().fold(0, |found, byte| found | lanes.0[usize::from(*byte)]),
+            Self::Nothing => among,
+            Self::Any(bytes) => {
+                among & bytes.iter().fold(0, |found, byte| found | lanes.0[usize::from(*byte)])
+            }
             Self::All(parts) => {
-                let mut found = u64::MAX;
+                let mut left = among;
                 for part in parts {
-                    found &= part.ask(lanes);
-                    if found == 0 {
+                    left = part.ask(lanes, left);
+                    if left == 0 {
                         break;
                     }
                 }
-                found
+                left
             }
-            Self::Either(parts) => parts.iter().fold(0, |found, part| found | part.ask(lanes)),
+            Self::Either(parts) => {
+                let mut left = among;
+                for part in parts {
+                    left &= !part.ask(lanes, left);
+                    if left == 0 {
+                        break;
+                    }
+                }
+                among & !left
+            }
         }
     }
 
@@ -204,6 +211,8 @@ fn either(parts: Vec<Needs>) -> Needs {
             part => flat.push(part),
         }
     }
+    // The likeliest first, so that asking ends early.
+    flat.sort_by_key(|part| std::cmp::Reverse(part.likelihood()));
     match flat.len() {
         0 => Needs::Nothing,
         1 => flat.remove(0),
@@ -259,7 +268,7 @@ mod tests {
             regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).unwrap();
         let mut lanes = Lanes::new();
         lanes.insert(3, ByteSet::of(value.as_bytes()));
-        Needs::of(&hir).ask(&lanes) & 1 << 3 != 0
+        Needs::of(&hir).ask(&lanes, u64::MAX) & 1 << 3 != 0
     }
 
     #[test]
@@ -278,7 +287,7 @@ mod tests {
         let ask = |value: &str| {
             let mut lanes = Lanes::new();
             lanes.insert(0, ByteSet::of(value.as_bytes()));
-            needs.ask(&lanes) & 1 != 0
+            needs.ask(&lanes, 1) != 0
         };
         assert!(ask("x/ETC/PASSWD") && ask("BOOT.INI") && !ask("password"));
     }

@@ -38,8 +38,9 @@ pub(crate) struct Column {
     pub(crate) lane_of: Vec<u32>,
     /// Every byte that occurs in a value.
     bytes: ByteSet,
-    /// A block for every 64 of `unique`.
+    /// A block for every 64 of `unique`, if somebody asked for them.
     lanes: Vec<Lanes>,
+    has_lanes: bool,
     /// Kept for their room: what became of the parent's values, and where those went.
     results: Vec<ValueId>,
     moved: Vec<u32>,
@@ -52,7 +53,7 @@ impl Column {
         let valid = if count >= Lanes::WIDTH { u64::MAX } else { (1 << count) - 1 };
         match needs {
             Needs::Nothing => valid,
-            _ => needs.ask(&self.lanes[block]) & valid,
+            _ => needs.ask(&self.lanes[block], valid),
         }
     }
 
@@ -83,7 +84,7 @@ impl Column {
         for hit in &self.hits {
             self.lane_of.push(lane(&mut self.unique, hit.value, facts));
         }
-        self.index(facts);
+        self.sum_up(facts);
     }
 
     /// Becomes what `xform` makes of `parent`; false if that is the same.
@@ -109,9 +110,10 @@ impl Column {
         if self.unique.len() < self.results.len() {
             // Two values have become one.
             self.lane_of.extend(parent.lane_of.iter().map(|lane| self.moved[*lane as usize]));
-            self.index(facts);
+            self.sum_up(facts);
         } else {
             self.lane_of.extend_from_slice(&parent.lane_of);
+            self.sum_up(facts);
             self.index_changes(parent, facts);
         }
         true
@@ -125,27 +127,34 @@ impl Column {
         for (own, theirs) in self.lanes.iter_mut().zip(&parent.lanes) {
             own.copy_from(theirs);
         }
-        self.bytes = ByteSet::EMPTY;
         for (lane, (value, before)) in self.unique.iter().zip(&parent.unique).enumerate() {
-            let set = facts.values.set(*value);
-            self.bytes = self.bytes.union(set);
             if value != before {
-                self.lanes[lane / Lanes::WIDTH].replace(lane, facts.values.set(*before), set);
+                let (old, new) = (facts.values.set(*before), facts.values.set(*value));
+                self.lanes[lane / Lanes::WIDTH].replace(lane, old, new);
             }
         }
+        self.has_lanes = true;
     }
 
-    fn index(&mut self, facts: &Facts) {
+    fn sum_up(&mut self, facts: &Facts) {
+        self.has_lanes = false;
+        self.bytes =
+            self.unique.iter().fold(ByteSet::EMPTY, |sum, value| sum.union(facts.values.set(*value)));
+    }
+
+    /// Says in which values each byte occurs, for [`Column::candidates`].
+    pub(crate) fn index(&mut self, facts: &Facts) {
+        if self.has_lanes {
+            return;
+        }
         let blocks = self.blocks();
         self.lanes.truncate(blocks);
         self.lanes.iter_mut().for_each(Lanes::clear);
         self.lanes.resize_with(blocks, Lanes::new);
-        self.bytes = ByteSet::EMPTY;
         for (lane, value) in self.unique.iter().enumerate() {
-            let set = facts.values.set(*value);
-            self.bytes = self.bytes.union(set);
-            self.lanes[lane / Lanes::WIDTH].insert(lane, set);
+            self.lanes[lane / Lanes::WIDTH].insert(lane, facts.values.set(*value));
         }
+        self.has_lanes = true;
     }
 }
 
@@ -240,7 +249,7 @@ impl<'s> Source<'s> {
         let owned: Vec<Entry>;
         let (entries, only_names) = match var {
             Var::Tx => {
-                owned = facts.tx_members(&self.program.tx);
+                owned = facts.tx_members(&self.program.tx, |name| member.is(name));
                 (owned.as_slice(), false)
             }
             var if var.is_stored() => {
@@ -298,26 +307,33 @@ impl<'s> Source<'s> {
             return columns[at].same_as.unwrap_or(column);
         }
         let place = self.program.columns[at];
-        let mut fresh = std::mem::take(&mut columns[at]);
-        fresh.generation = facts.generation;
-        fresh.same_as = None;
+        columns[at].generation = facts.generation;
+        columns[at].same_as = None;
         if place.chain == 0 {
-            fresh.hits.clear();
-            self.select(&self.program.lists[place.list as usize], facts, &mut fresh.hits);
-            fresh.fill(facts);
-        } else {
-            let parent = self.refresh(columns, place.parent, facts);
-            let (_, xform) = self.program.chains[place.chain as usize];
-            let source = &columns[parent as usize];
-            let touched = source.bytes.meets(xform.triggers())
-                || xform.changes_empty() && source.unique.contains(&ValueId::EMPTY);
-            if !touched || !fresh.derive(source, xform, self.program.unicode.as_ref(), facts) {
-                fresh.same_as = Some(parent);
+            let mut hits = std::mem::take(&mut columns[at].hits);
+            hits.clear();
+            self.select(&self.program.lists[place.list as usize], facts, &mut hits);
+            columns[at].hits = hits;
+            columns[at].fill(facts);
+            return column;
+        }
+        let parent = self.refresh(columns, place.parent, facts);
+        let (_, xform) = self.program.chains[place.chain as usize];
+        let source = &columns[parent as usize];
+        let touched = source.bytes.meets(xform.triggers())
+            || xform.changes_empty() && source.unique.contains(&ValueId::EMPTY);
+        if touched {
+            columns[parent as usize].index(facts);
+            let mut fresh = std::mem::take(&mut columns[at]);
+            let differs =
+                fresh.derive(&columns[parent as usize], xform, self.program.unicode.as_ref(), facts);
+            columns[at] = fresh;
+            if differs {
+                return column;
             }
         }
-        let same_as = fresh.same_as;
-        columns[at] = fresh;
-        same_as.unwrap_or(column)
+        columns[at].same_as = Some(parent);
+        parent
     }
 }
 

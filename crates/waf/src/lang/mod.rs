@@ -13,6 +13,7 @@ pub use error::{LoadError, Place, Warning};
 pub(crate) use files::beside;
 pub use files::{Files, NoFiles};
 
+use crate::xform::UnicodeMap;
 use action::{Action, Phase, RuleSet, id_range, parse_actions};
 use operator::{OperatorText, parse_operator};
 use settings::Settings;
@@ -253,11 +254,27 @@ impl<'f> Loader<'f> {
                 self.updates.push(Update::Actions(id, parse_actions(&arguments[1])?));
             }
             _ => match self.set.settings.apply(name, arguments) {
-                Some(result) => result?,
+                Some(result) => {
+                    result?;
+                    if lower == "secunicodemapfile" {
+                        self.find_unicode_map(place)?;
+                    }
+                }
                 None => return Err(format!("{name} is no directive we know")),
             },
         }
         Ok(false)
+    }
+
+    /// The map's file is beside the file that names it, and has to be there and to have the page.
+    fn find_unicode_map(&mut self, place: &Place) -> Result<(), String> {
+        let Some((name, page)) = &mut self.set.settings.unicode_map else { return Ok(()) };
+        let path = beside(&place.file, name);
+        let lost = |error| format!("Failed to locate the unicode map file from: {name} ({error})");
+        let bytes = self.files.read(&path).map_err(lost)?;
+        UnicodeMap::parse(&String::from_utf8_lossy(&bytes), *page)?;
+        *name = path;
+        Ok(())
     }
 
     fn rule(

@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its data cannot run")]
 
+mod blocking;
 mod cases;
 mod data;
 mod ftw;
@@ -56,6 +57,45 @@ fn site(setup: &str, rules: &str, extra: &str) -> Site {
         panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     });
     Site { engine, store: Arc::new(Store::new()), traced: false }
+}
+
+/// Tests of the rule set of version 4 that do not pass, and why.
+const FAILING_4: &[(&str, &str)] = &[(
+    "920620-1",
+    "two Content-Type headers: Apache joins them into one before the rules see them, others do not (upstream says so too)",
+)];
+
+/// Tests of the rule set of version 3.3 that do not pass, and why.
+const FAILING_3: &[(&str, &str)] = &[
+    (
+        "920180-3",
+        "go-ftw sends no Content-Length with an empty body here, and the runner does, as newer tests want",
+    ),
+    ("920340-2", WAITS),
+    ("920400-1", WAITS),
+    ("920460-1", APACHE),
+    ("920460-2", APACHE),
+    ("920460-3", APACHE),
+    ("920460-4", APACHE),
+    ("933160-21", NO_PATH),
+    ("941330-1", APACHE),
+    ("942500-1", NO_PATH),
+];
+const APACHE: &str = "the pattern doubles its backslashes because Apache's configuration reader halves them";
+const WAITS: &str =
+    "less body than Content-Length says: a server waits for the rest and gives up, which the runner does not";
+const NO_PATH: &str =
+    "a target without a path, which is no HTTP: Apache lets it through, a strict front end does not";
+
+/// No test fails but those we can explain.
+fn assert_known(failed: &[String], known: &[(&str, &str)]) {
+    let name = |line: &String| line.split(':').next().unwrap_or("").to_owned();
+    let known: Vec<String> = known.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let unknown: Vec<&String> = failed.iter().filter(|line| !known.contains(&name(line))).collect();
+    assert!(unknown.is_empty(), "{unknown:#?}");
+    let failed: Vec<String> = failed.iter().map(name).collect();
+    let passing: Vec<&String> = known.iter().filter(|name| !failed.contains(name)).collect();
+    assert!(passing.is_empty(), "these pass now: {passing:?}");
 }
 
 /// Which expectations of a stage are not met.
@@ -120,6 +160,7 @@ fn core_rule_set_4_passes_its_own_tests() {
     let (count, failed) = run(&site, &crs.join("regression"));
     let passed = count - failed.len();
     println!("{passed} of {count} pass\n{}", failed.join("\n"));
+    assert_known(&failed, FAILING_4);
     assert!(passed * 1000 >= count * 998, "{passed} of {count} pass");
 }
 
@@ -131,9 +172,9 @@ fn core_rule_set_3_passes_its_own_tests() {
     let (count, failed) = run(&site, &crs.join("tests/regression/tests"));
     let passed = count - failed.len();
     println!("{passed} of {count} pass\n{}", failed.join("\n"));
-    for warning in site.engine.warnings() {
-        println!("{warning}");
-    }
+    assert_known(&failed, FAILING_3);
+    let codes: Vec<&str> = site.engine.warnings().iter().map(|warning| warning.code).collect();
+    assert_eq!(codes, ["waf-geolookup-never-matches", "waf-rbl-never-matches"]);
     assert!(passed * 100 >= count * 98, "{passed} of {count} pass");
 }
 
@@ -210,4 +251,32 @@ fn the_fast_way_and_the_obvious_way_agree_on_the_core_rule_set() {
             }
         }
     }
+}
+
+#[test]
+#[ignore = "needs the Core Rule Set: set TRANSOM_CRS"]
+fn attacks_are_refused_and_ordinary_requests_are_not() {
+    let crs = directory("TRANSOM_CRS", "shared/crs/v4.28.0");
+    let path = |name: &str| crs.join("rules").join(name).to_string_lossy().into_owned();
+    let site = site(&path("crs-setup.conf.example"), &path("*.conf"), "");
+    let mut faults = Vec::new();
+    let refused = |argument: &str| -> Vec<bool> {
+        blocking::requests(argument).iter().map(|request| site.ask(request).status != 200).collect()
+    };
+    for attack in blocking::ATTACKS {
+        let passed = refused(attack).iter().filter(|refused| !**refused).count();
+        if passed > 0 {
+            faults.push(format!("{passed} requests with {attack:?} pass"));
+        }
+    }
+    for ordinary in blocking::ORDINARY {
+        for request in blocking::requests(ordinary) {
+            let outcome = site.ask(&request);
+            if outcome.status != 200 {
+                let ids: Vec<u64> = outcome.report.matches.iter().map(|found| found.rule_id).collect();
+                faults.push(format!("{ordinary:?} is refused by {ids:?}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

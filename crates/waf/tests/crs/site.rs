@@ -117,10 +117,15 @@ fn is_http(request: &Request) -> bool {
     let mut values = request.headers.iter().map(|(_, value)| value);
     let values = !values.any(|value| value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
     let host = match request.header("host") {
-        Some(host) => !host.is_empty() && host.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'%'),
+        Some(host) => {
+            (!host.is_empty() || request.version != b"HTTP/1.1")
+                && host.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'%')
+        }
         None => request.version != b"HTTP/1.1",
     };
-    version && method && target && values && host
+    let digits = |value: &[u8]| !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    let length = request.header("content-length").is_none_or(digits);
+    version && method && target && values && host && length
 }
 
 /// What a front end makes of a message (RFC 9112 section 6): a body is there only if a header says so, and
