@@ -1,11 +1,10 @@
 //! The areas, in the order they run: the quick ones first.
 
-use std::path::Path;
-
 use anyhow::{Context, Result};
 
 use super::Outcome;
 use super::count::Counts;
+use super::examples;
 use super::need::Need;
 use crate::shell::{self, cargo, describe, keep};
 use crate::{demo, fuzz, tidy};
@@ -36,7 +35,7 @@ pub(crate) const AREAS: &[Area] = &[
     Area { name: "tidy", needs: &[Need::Program("git")], run: |_| tidy::area() },
     Area { name: "unit", needs: &[Need::Program("openssl"), Need::Program("curl")], run: |_| unit() },
     Area { name: "doc", needs: &[], run: |_| counted(&["test", "--workspace", "--doc", "--locked"]) },
-    Area { name: "examples", needs: &[], run: |_| examples() },
+    Area { name: "examples", needs: &[], run: |_| examples::area() },
     Area { name: "demo", needs: &[Need::Program("openssl"), Need::Program("curl")], run: |_| demo::area() },
     Area {
         name: "e2e",
@@ -131,33 +130,4 @@ fn end_to_end() -> Result<Outcome> {
         arguments.extend(["--test", binary]);
     }
     counted(&arguments)
-}
-
-/// `transom check` on every configuration in examples/.
-fn examples() -> Result<Outcome> {
-    let built = keep(&mut cargo(&["build", "--package", "transom", "--locked"]))?;
-    if !built.success {
-        return Ok(Outcome {
-            counts: Counts::one(false),
-            ran: "cargo build".to_owned(),
-            output: built.output,
-        });
-    }
-    let program = shell::target_folder()?.join("debug/transom");
-    let is_example =
-        |file: &Path| file.starts_with("examples") && file.extension().is_some_and(|it| it == "toml");
-    let files: Vec<_> = shell::files()?.into_iter().filter(|file| is_example(file)).collect();
-    let mut output = String::new();
-    let mut failed = 0;
-    for file in &files {
-        let mut check = std::process::Command::new(&program);
-        let ended = keep(check.current_dir(shell::root()).args(["check", "-c"]).arg(file))?;
-        output.push_str(&ended.output);
-        failed += usize::from(!ended.success);
-    }
-    let counts = if files.is_empty() { Counts::one(false) } else { Counts::of(files.len(), failed) };
-    if files.is_empty() {
-        output.push_str("there is no configuration in examples/\n");
-    }
-    Ok(Outcome { counts, ran: format!("transom check on {} files", files.len()), output })
 }

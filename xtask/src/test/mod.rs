@@ -2,6 +2,7 @@
 
 mod areas;
 pub(crate) mod count;
+mod examples;
 mod need;
 
 use std::fs;

@@ -62,7 +62,7 @@ fn site(setup: &str, rules: &str, extra: &str) -> Site {
 /// Tests of the rule set of version 4 that do not pass, and why.
 const FAILING_4: &[(&str, &str)] = &[(
     "920620-1",
-    "two Content-Type headers: Apache joins them into one before the rules see them, others do not (upstream says so too)",
+    "two Content-Type headers: Apache joins them into one before the rules see them, others do not (its authors say so too)",
 )];
 
 /// Tests of the rule set of version 3.3 that do not pass, and why.
@@ -254,7 +254,6 @@ fn the_fast_way_and_the_obvious_way_agree_on_the_core_rule_set() {
 }
 
 #[test]
-#[ignore = "needs the Core Rule Set: set TRANSOM_CRS"]
 fn attacks_are_refused_and_ordinary_requests_are_not() {
     let crs = directory("TRANSOM_CRS", "shared/crs/v4.28.0");
     let path = |name: &str| crs.join("rules").join(name).to_string_lossy().into_owned();
