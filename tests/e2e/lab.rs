@@ -125,8 +125,13 @@ impl Transom {
 
     /// The worker: the child of the keeper.
     pub(crate) fn worker(&self) -> i32 {
+        self.worker_now().unwrap()
+    }
+
+    /// The worker, if there is one at this moment.
+    pub(crate) fn worker_now(&self) -> Option<i32> {
         let children = format!("/proc/{0}/task/{0}/children", self.process.pid());
-        fs::read_to_string(children).unwrap().split_whitespace().next().unwrap().parse().unwrap()
+        fs::read_to_string(children).ok()?.split_whitespace().next()?.parse().ok()
     }
 
     /// Waits until a server of a pool has this condition.
@@ -136,11 +141,15 @@ impl Transom {
     }
 
     fn condition(&self, server: &str) -> String {
+        self.server(server)["condition"].as_str().unwrap().to_owned()
+    }
+
+    /// What the API says of `POOL/SERVER`.
+    pub(crate) fn server(&self, server: &str) -> serde_json::Value {
         let (pool, name) = server.split_once('/').unwrap();
         let servers = self.ctl_json(&["servers", pool]);
         let servers = servers.as_array().cloned().or_else(|| servers["servers"].as_array().cloned()).unwrap();
-        let found = servers.iter().find(|server| server["name"] == name || server["server"] == name).unwrap();
-        found["condition"].as_str().unwrap().to_owned()
+        servers.into_iter().find(|server| server["name"] == name || server["server"] == name).unwrap()
     }
 }
 

@@ -103,6 +103,23 @@ fn a_worker_that_is_killed_is_replaced_on_the_same_sockets_within_a_second() {
     );
 }
 
+/// Who drained a server for maintenance must not find it in service again because a worker died.
+#[test]
+fn admin_states_and_weights_outlive_a_worker_that_is_killed() {
+    let (lab, _host, _server) = site();
+    let transom = lab.start(&config(""));
+    transom.ctl(&["server", "exchange/ex1", "weight", "7"]).unwrap();
+    transom.ctl(&["server", "exchange/ex1", "drain"]).unwrap();
+    let old = transom.worker();
+    kill_process(Pid::from_raw(old).unwrap(), Signal::KILL).unwrap();
+    wait::until("the next worker to answer", DEADLINE, || {
+        transom.worker_now().is_some_and(|worker| worker != old) && transom.ctl(&["servers"]).is_ok()
+    })
+    .unwrap();
+    let server = transom.server("exchange/ex1");
+    assert_eq!((&server["admin"], &server["weight"]), (&"drain".into(), &7.into()), "{server}");
+}
+
 #[test]
 fn sigterm_drains_and_then_cuts() {
     let (lab, _host, _server) = site();
