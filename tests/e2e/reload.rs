@@ -59,8 +59,9 @@ fn a_hundred_reloads_under_load_lose_nothing_and_memory_stays_flat() {
                 }
             });
         }
-        let reload =
-            |round: usize| transom.reload(&config(if round % 2 == 0 { PORT_443 } else { "" })).unwrap();
+        let reload = |round: usize| {
+            transom.reload(&config(if round.is_multiple_of(2) { PORT_443 } else { "" })).unwrap()
+        };
         (0..20).for_each(|round| drop(reload(round)));
         let before = resident(transom.worker());
         (20..100).for_each(|round| drop(reload(round)));

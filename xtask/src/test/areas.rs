@@ -27,11 +27,7 @@ const RULE_SET: Need = Need::Data { variable: "TRANSOM_CRS", beside: "../shared/
 
 pub(crate) const AREAS: &[Area] = &[
     Area { name: "fmt", needs: &[Need::Cargo("fmt")], run: |_| once(&["fmt", "--all", "--check"]) },
-    Area {
-        name: "clippy",
-        needs: &[Need::Cargo("clippy")],
-        run: |_| once(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
-    },
+    Area { name: "clippy", needs: &[Need::Cargo("clippy")], run: |_| clippy() },
     Area { name: "tidy", needs: &[Need::Program("git")], run: |_| tidy::area() },
     Area { name: "unit", needs: &[Need::Program("openssl"), Need::Program("curl")], run: |_| unit() },
     Area { name: "doc", needs: &[], run: |_| counted(&["test", "--workspace", "--doc", "--locked"]) },
@@ -59,6 +55,25 @@ pub(crate) const AREAS: &[Area] = &[
     Area { name: "waf", needs: &[RULE_SET], run: |_| rule_set() },
     Area { name: "fuzz", needs: &[Need::Nightly, Need::Cargo("fuzz")], run: fuzz::area },
 ];
+
+/// Lints everything, the test binaries that plain `cargo test` leaves alone among it.
+fn clippy() -> Result<Outcome> {
+    once(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--test",
+        "e2e",
+        "--test",
+        "crs",
+        "--features",
+        "transom-packet/root-tests",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ])
+}
 
 /// A command that is one check: it succeeds or it does not.
 fn once(arguments: &[&str]) -> Result<Outcome> {
