@@ -66,6 +66,8 @@ fn clippy() -> Result<Outcome> {
         "e2e",
         "--test",
         "crs",
+        "--test",
+        "netns",
         "--features",
         "transom-packet/root-tests",
         "--locked",
