@@ -1,20 +1,19 @@
 //! What happens when the program is wrong about itself.
 //!
-//! A worker thread that dies would leave its share of the kernel's connections unanswered, silently. So the process
-//! ends, and the keeper (or systemd) starts it anew on the same sockets.
+//! A panic is logged. One that a connection caused costs that connection: the worker's loop catches it. The loop itself
+//! ends the process when it panics (a worker thread that is gone would leave its share of the kernel's connections
+//! unanswered, silently), and so does the main thread: the keeper, or systemd, starts it anew.
 
 use std::panic::PanicHookInfo;
 
-/// How the threads of the data plane are named.
-const DATA_PLANE: &str = "worker-";
-
-/// From here on a panic is logged, and ends the process when it happens in the data plane or on the main thread.
+/// From here on a panic is logged, and ends the process when it happens on the main thread. This runs before anybody
+/// can catch the panic, so nothing that may be caught is ended here.
 pub(crate) fn install() {
     std::panic::set_hook(Box::new(|info| {
         let thread = std::thread::current();
         let name = thread.name().unwrap_or("without a name");
         log::error!("a mistake in the program, please report it: {} (thread {name})", sentence(info));
-        if name.starts_with(DATA_PLANE) || name == "main" {
+        if name == "main" {
             std::process::abort();
         }
     }));

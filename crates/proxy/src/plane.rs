@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
@@ -182,7 +183,11 @@ impl Handle {
             Ok(runtime) => {
                 DOORS.set(Some(Doors::of(Worker::enter(runtime, index, current))));
                 let _ = started.send(Ok(runtime.inbox()));
-                runtime.run();
+                // A connection's panic has been caught below; one of the loop would leave clients unanswered, silently.
+                if catch_unwind(AssertUnwindSafe(|| runtime.run())).is_err() {
+                    log::error!("the loop of a worker has failed: the process ends, to be started anew");
+                    std::process::abort();
+                }
             }
             Err(error) => {
                 let _ = started.send(Err(error));

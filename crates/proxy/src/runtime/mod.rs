@@ -331,3 +331,27 @@ pub(crate) async fn sleep(time: Duration) -> Result<(), Stop> {
     runtime.no_deadline();
     if outcome == Stop::Expired { Ok(()) } else { Err(outcome) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+
+    #[test]
+    fn a_task_that_panics_takes_no_other_with_it() {
+        let served = std::thread::spawn(|| {
+            let runtime = Runtime::enter().unwrap();
+            let served = Rc::new(Cell::new(false));
+            let told = Rc::clone(&served);
+            runtime.spawn(async { panic!("a mistake in one connection") });
+            runtime.spawn(async move {
+                told.set(true);
+                super::runtime().stop();
+            });
+            runtime.run();
+            served.get()
+        });
+        assert!(served.join().unwrap(), "the other task did not run");
+    }
+}
