@@ -57,6 +57,7 @@ fn kind(kind: &Kind) -> Value {
         Kind::Duration { .. } => string("^[0-9]+(ms|s|m|h|d)$"),
         Kind::Sink => string("^(stdout|stderr|off|/.*)$"),
         Kind::Bind | Kind::Server => string(":[0-9]+$"),
+        Kind::Listen => string(":[0-9]+(/(tcp|udp))?$"),
         Kind::PasswordHash => string("^\\$argon2id\\$"),
         Kind::Text | Kind::Host | Kind::Glob | Kind::Ip | Kind::Network | Kind::ServerName => {
             json!({ "type": "string", "minLength": 1 })

@@ -1,8 +1,8 @@
 //! What the words of the file mean: the one list for reading and for writing them out.
 
 use crate::{
-    AccessFormat, Balance, Level, NotTls, OnDown, PlainHttp, ProxyProtocol, Role, StartState, TlsVersion,
-    Zones,
+    AccessFormat, Balance, Driver, HashOn, Level, NotTls, Odd, OnDown, OnStop, PacketMode, PlainHttp,
+    ProxyProtocol, Role, StartState, TlsVersion, Zones,
 };
 
 pub(crate) const BALANCES: &[(&str, Balance)] = &[
@@ -44,10 +44,29 @@ pub(crate) enum Mode {
     Tcp,
     Passthrough,
     Tls,
+    Packet(PacketMode),
 }
 
-pub(crate) const MODES: &[(&str, Mode)] =
-    &[("tcp", Mode::Tcp), ("passthrough", Mode::Passthrough), ("tls", Mode::Tls)];
+pub(crate) const MODES: &[(&str, Mode)] = &[
+    ("tcp", Mode::Tcp),
+    ("passthrough", Mode::Passthrough),
+    ("tls", Mode::Tls),
+    ("nat", Mode::Packet(PacketMode::Nat)),
+    ("dsr", Mode::Packet(PacketMode::Dsr)),
+    ("tunnel", Mode::Packet(PacketMode::Tunnel)),
+];
+
+/// `balance` of a packet listener: whether it is by `hash-on`.
+pub(crate) const PACKET_BALANCES: &[(&str, bool)] = &[("round-robin", false), ("hash", true)];
+
+pub(crate) const HASHES: &[(&str, HashOn)] = &[("source", HashOn::Source), ("flow", HashOn::Flow)];
+
+pub(crate) const DRIVERS: &[(&str, Driver)] =
+    &[("auto", Driver::Auto), ("native", Driver::Native), ("generic", Driver::Generic)];
+
+pub(crate) const ODD: &[(&str, Odd)] = &[("pass", Odd::Pass), ("drop", Odd::Drop)];
+
+pub(crate) const ON_STOP: &[(&str, OnStop)] = &[("detach", OnStop::Detach), ("keep", OnStop::Keep)];
 
 /// Whether a probe verifies certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +91,7 @@ pub(crate) fn word<T: PartialEq>(meanings: &[(&'static str, T)], meaning: &T) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Word, certificate, health, listener, pool, root};
+    use crate::model::{Word, certificate, health, listener, packet, pool, root};
 
     /// The words of this release in the model, against those that have a meaning.
     fn same<T>(model: &[Word], meanings: &[(&str, T)]) {
@@ -92,6 +111,11 @@ mod tests {
         same(listener::PLAIN_HTTP, PLAIN_HTTP);
         same(listener::NOT_TLS, NOT_TLS);
         same(listener::MODES, MODES);
+        same(packet::BALANCES, PACKET_BALANCES);
+        same(packet::HASHES, HASHES);
+        same(packet::DRIVERS, DRIVERS);
+        same(packet::ODD, ODD);
+        same(packet::ON_STOP, ON_STOP);
         same(root::FORMATS, FORMATS);
         same(root::LEVELS, LEVELS);
         same(root::ROLES, ROLES);

@@ -4,6 +4,7 @@ mod binds;
 mod certificate;
 mod health;
 mod listener;
+mod packet;
 mod pool;
 mod program;
 mod references;
@@ -58,6 +59,9 @@ pub(crate) fn check(
     let listeners = checker.listeners(root, &limits);
     checker.binds(root);
     let pools = checker.pools(root);
+    let packet_listeners = checker.packet_listeners(root, &pools);
+    let packet = checker.packet(root, &packet_listeners);
+    checker.under_packets(root, &listeners, &packet_listeners);
     checker.encrypted_twice(root, &listeners, &pools);
     let stick_tables = root.named("stick-table").iter().map(|one| {
         Arc::new(StickTable {
@@ -78,6 +82,8 @@ pub(crate) fn check(
         admin,
         certificates,
         listeners,
+        packet_listeners,
+        packet,
         pools,
         stick_tables,
     }

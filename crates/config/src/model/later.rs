@@ -9,11 +9,6 @@ pub(crate) const HTTP: Later = Later {
               `mode = \"tcp\"` reads nothing",
 };
 
-pub(crate) const PACKET: Later = Later {
-    what: "balancing of packets (nat, dsr, tunnel) comes with the packet data plane",
-    instead: "relay the connections: `mode = \"tcp\"`",
-};
-
 pub(crate) const ACME: Later = Later {
     what: "ordering certificates comes with a release after the one that terminates HTTP",
     instead: "let the client that you order them with go on, and name its files: `chain` and `key`",
@@ -47,9 +42,4 @@ pub(crate) const NODE: Later = Later {
 pub(crate) const CLIENT_SOURCE: Later = Later {
     what: "connecting to servers from the client's own address comes with the packet data plane",
     instead: "send the client's address instead: `connect = { proxy-protocol = \"v2\" }`, if the servers read it",
-};
-
-pub(crate) const PACKET_BALANCE: Later = Later {
-    what: "only packet modes choose a balance of their own, and they come with the packet data plane",
-    instead: "write it in the pool",
 };

@@ -1,7 +1,7 @@
 //! Listeners and their routes.
 
-use super::Kind::{Bind, Choice, Duration, Integer, List, Name, Network, ServerName};
-use super::{Key, Kind, Table, Word, certificate, later, milliseconds, root, seconds};
+use super::Kind::{Choice, Duration, Integer, List, Listen, Name, Network, ServerName};
+use super::{Key, Kind, Table, Word, certificate, later, milliseconds, packet, root, seconds};
 
 /// `[listener.NAME]`
 pub(crate) static LISTENER: Table = Table {
@@ -9,11 +9,12 @@ pub(crate) static LISTENER: Table = Table {
     keys: &[
         Key::required(
             "bind",
-            List(&Bind),
+            List(&Listen),
             "[\"[::]:443\"]",
             "Addresses to accept on. `[::]` takes IPv4 as well. An address may be listed once in the whole file, and \
              not beside `[::]` or `0.0.0.0` with the same port, which take it already. Port 0 takes a free port, which \
-             the `ready` line names.",
+             the `ready` line names. Under `nat`, `dsr` and `tunnel` each is one address and port, and a protocol if it \
+             is not TCP: `\"192.0.2.1:53/udp\"`.",
         )
         .filled(),
         Key::required("mode", Choice(MODES), "\"passthrough\"", "What is done with a connection."),
@@ -21,8 +22,8 @@ pub(crate) static LISTENER: Table = Table {
             "pool",
             Name,
             "\"web\"",
-            "`tcp` and `tls` need it; `passthrough` refuses clients that no route takes (`no-sni-match`)",
-            "Where connections go: under `tcp` and `tls` all of them, under `passthrough` those without a server name \
+            "`passthrough` refuses clients that no route takes (`no-sni-match`); all other modes need it",
+            "Where connections (or packets) go: all of them, but under `passthrough` those without a server name \
              or with one that no route lists.",
         ),
         Key::optional(
@@ -90,8 +91,8 @@ pub(crate) static LISTENER: Table = Table {
         Key::later("redirect", later::HTTP),
         Key::later("waf", later::WAF),
         Key::later("application", later::APPLICATION),
-        Key::later("balance", later::PACKET_BALANCE),
-        Key::later("hash-on", later::PACKET_BALANCE),
+        packet::BALANCE,
+        packet::HASH_ON,
     ],
 };
 
@@ -109,9 +110,9 @@ pub(crate) const MODES: &[Word] = &[
          the pool's `connect` says so.",
     ),
     Word::later("http", later::HTTP),
-    Word::later("nat", later::PACKET),
-    Word::later("dsr", later::PACKET),
-    Word::later("tunnel", later::PACKET),
+    packet::NAT,
+    packet::DSR,
+    packet::TUNNEL,
 ];
 
 /// `plain-http`

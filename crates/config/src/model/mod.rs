@@ -6,6 +6,7 @@ pub(crate) mod certificate;
 pub(crate) mod health;
 pub(crate) mod later;
 pub(crate) mod listener;
+pub(crate) mod packet;
 pub(crate) mod pool;
 pub(crate) mod root;
 
@@ -204,6 +205,8 @@ pub(crate) enum Kind {
     Sink,
     /// Address and port to accept on.
     Bind,
+    /// Address and port of a listener, perhaps with a protocol.
+    Listen,
     /// Address or name, and port, of a server.
     Server,
     /// An address alone.
@@ -242,6 +245,7 @@ impl Kind {
             Self::Choice(_) => "a word in quotation marks",
             Self::Sink => "`stdout`, `stderr`, `off` or an absolute path",
             Self::Bind => "an address and port to accept on",
+            Self::Listen => "an address and port, for packets perhaps with `/tcp` or `/udp`",
             Self::Server => "an address or name, and a port",
             Self::Ip => "an address",
             Self::Network => "a network or an address",
