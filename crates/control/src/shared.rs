@@ -93,5 +93,6 @@ fn required(world: &World) -> BTreeSet<Name> {
             }
         }
     }
+    pools.extend(world.config.packet_listeners.iter().map(|listener| Arc::clone(&listener.pool)));
     pools
 }

@@ -37,7 +37,9 @@ pub use gate::{Enter, Gate, Pass};
 pub use health::{AdminState, Condition};
 pub use life::ServerCounters;
 pub use listener::{Listener, ListenerCounters};
-pub use packet::{Changes, PacketCounts, PacketServerCounts, PacketTraffic, ReasonCount, Share, VipCounts};
+pub use packet::{
+    Changes, PacketCounts, PacketFlow, PacketServerCounts, PacketTraffic, ReasonCount, Share, VipCounts,
+};
 pub use pool::{Ask, Choice, Lease, Pool, PoolCounters};
 pub use probe::{LastProbe, ProbeResult, Transition};
 pub use queue::Ticket;

@@ -1,9 +1,10 @@
 //! What the packet plane reads of pools, and what it shows of itself.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::OnceLock;
 
-use transom_config::{Name, PacketMode};
+use transom_config::{Name, PacketMode, Transport};
 
 /// What a server may get of new and old flows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +87,19 @@ pub struct PacketServerCounts {
     pub reached: bool,
     /// What came by.
     pub traffic: PacketTraffic,
+}
+
+/// One flow in a table of the packet plane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PacketFlow {
+    /// Its protocol.
+    pub transport: Transport,
+    /// The client.
+    pub client: SocketAddr,
+    /// What it asked for.
+    pub vip: SocketAddr,
+    /// The pool and name of the server that has it; nothing if no configuration names that one any more.
+    pub server: Option<(Name, Name)>,
 }
 
 /// Packets by one reason.
