@@ -2,5 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod ctl;
+pub(crate) mod decap;
+pub(crate) mod detach;
 mod table;
 mod view;

@@ -97,6 +97,11 @@ impl Config {
         self.listeners.iter().find(|listener| &*listener.name == name)
     }
 
+    /// The listener of that name, if it balances packets.
+    pub fn packet_listener(&self, name: &str) -> Option<&Arc<PacketListener>> {
+        self.packet_listeners.iter().find(|listener| &*listener.name == name)
+    }
+
     /// The stick table of that name.
     pub fn stick_table(&self, name: &str) -> Option<&Arc<StickTable>> {
         self.stick_tables.iter().find(|table| &*table.name == name)

@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::OnceLock;
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use transom_config::{Name, PacketMode, Transport};
 
 /// What a server may get of new and old flows.
@@ -20,19 +21,19 @@ pub enum Share {
 /// Whoever must know at once that a server changed.
 #[derive(Default)]
 pub struct Changes {
-    listener: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    listener: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
 }
 
 impl Changes {
     /// From here on `listener` is called after every change of a server's condition, admin state, weight or address. It
-    /// must not wait. Only the first one is taken.
+    /// must not wait. One at a time: a later one takes its place.
     pub fn tell(&self, listener: impl Fn() + Send + Sync + 'static) {
-        // A second one would mean two packet planes in one process.
-        let _ = self.listener.set(Box::new(listener));
+        *self.listener.lock() = Some(Arc::new(listener));
     }
 
     pub(crate) fn note(&self) {
-        if let Some(listener) = self.listener.get() {
+        let listener = self.listener.lock().clone();
+        if let Some(listener) = listener {
             listener();
         }
     }
@@ -40,7 +41,7 @@ impl Changes {
 
 impl fmt::Debug for Changes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Changes").field("heard", &self.listener.get().is_some()).finish()
+        f.debug_struct("Changes").field("heard", &self.listener.lock().is_some()).finish()
     }
 }
 
@@ -130,7 +131,6 @@ pub struct PacketTraffic {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use transom_config::{self as config, Balance};
