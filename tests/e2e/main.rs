@@ -6,6 +6,7 @@
 
 mod idle;
 mod lab;
+mod packets;
 mod peers;
 mod privileges;
 mod reload;
