@@ -339,7 +339,10 @@ impl Needs {
             address: format!("{}", SocketAddr::new(vip.address, vip.port)),
             sentences: transom_packet::needs::needs(&vip),
         });
-        needs.collect()
+        let mut needs: Vec<Self> = needs.collect();
+        // One address over TCP and UDP.
+        needs.dedup_by(|next, one| next.listener == one.listener && next.address == one.address);
+        needs
     }
 }
 
