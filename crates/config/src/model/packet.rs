@@ -86,7 +86,7 @@ pub(crate) static PACKET: Table = Table {
         ),
         Key::default(
             "vips",
-            Integer { min: 1, max: 4096 },
+            Integer { min: 1, max: 1024 },
             "64",
             "Addresses of packet listeners there is room for: 512 KiB each. Changing it takes a stop and a start.",
         ),
