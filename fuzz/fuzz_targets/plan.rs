@@ -9,9 +9,7 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
 use transom_packet::abi::{self, HashOn, Mode, NO_SERVER, word};
-use transom_packet::plan::{
-    Contents, Hop, Limits, Plan, Protocol, Server, ServerState, Step, Vip, VipKey,
-};
+use transom_packet::plan::{Contents, Hop, Limits, Plan, Protocol, Server, ServerState, Step, Vip, VipKey};
 
 const LIMITS: Limits = Limits { vips_max: 3, settle_after: Duration::from_secs(100) };
 /// A change makes rings of 65,537 slots: more would only make inputs slow.
@@ -97,6 +95,11 @@ impl Input<'_> {
     fn vip(&mut self) -> Vip {
         let [address, kind, servers] = [self.next(), self.next(), self.next()];
         let mode = [Mode::Dsr, Mode::Nat, Mode::Tunnel, Mode::Local][usize::from(kind >> 1 & 3)];
+        // Names are unique in a pool, and say what a server's record depends on beside itself.
+        let pool = format!("{}{}{mode:?}", address % 4, kind & 1);
+        let mut servers: Vec<Server> = (0..servers % 6).map(|_| self.server(&pool)).collect();
+        servers.sort_by(|a, b| a.name.cmp(&b.name));
+        servers.dedup_by(|a, b| a.name == b.name);
         Vip {
             name: format!("vip{}", address % 4),
             address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, address % 4)),
@@ -104,12 +107,11 @@ impl Input<'_> {
             protocol: if kind & 1 == 0 { Protocol::Tcp } else { Protocol::Udp },
             mode,
             hash_on: if kind & 8 == 0 { HashOn::Flow } else { HashOn::Source },
-            servers: (0..servers % 6).map(|_| self.server(address, mode)).collect(),
+            servers,
         }
     }
 
-    /// Its name holds what its record depends on beside itself, as the program's names do.
-    fn server(&mut self, vip: u8, mode: Mode) -> Server {
+    fn server(&mut self, pool: &str) -> Server {
         let [name, weight, state] = [self.next(), self.next(), self.next()];
         let hop = Hop {
             interface: 1,
@@ -119,7 +121,7 @@ impl Input<'_> {
             mtu: u16::from(weight) * 16,
         };
         Server {
-            name: format!("pool{}/s{}@{mode:?}", vip % 4, name % 8),
+            name: format!("{pool}/s{}", name % 8),
             address: IpAddr::V4(Ipv4Addr::new(10, 0, 0, name % 8)),
             port: if name & 64 == 0 { 443 } else { 444 },
             weight: u32::from(weight),
