@@ -137,6 +137,8 @@ fn listener_lines(listener: &Listener) -> Vec<Line> {
         }
         ListenerMode::Passthrough(passthrough) => lines.extend(passthrough_lines(passthrough)),
         ListenerMode::Tls(terminate) => lines.extend(terminate_lines(terminate)),
+        // No text loads to it yet.
+        ListenerMode::Http(_) => lines.push(("mode", Some(quote(listener.mode.word())))),
     }
     lines
 }
@@ -270,7 +272,7 @@ fn pool_lines(pool: &Pool) -> Vec<Line> {
             },
         ),
     ];
-    if pool.balance == Balance::HashSource {
+    if pool.balance == Balance::Hash {
         lines.push(("hash-on", Some(quote("source"))));
     }
     lines

@@ -9,6 +9,7 @@ mod check;
 mod expanded;
 mod file;
 mod health;
+mod http;
 mod listener;
 mod load;
 mod model;
@@ -32,6 +33,11 @@ pub use certificate::{
 };
 pub use expanded::{expanded, expanded_for_viewers};
 pub use health::{Expect, HealthCheck, Probe, Verify};
+pub use http::{
+    Action, ClientTimeouts, Content, CookieMode, Edits, ErrorPage, FieldEdits, FieldMatch, Fixed, Forwarded,
+    Http, HttpRoute, HttpTls, Matches, PathMatch, PoolCookie, Redirect, RequestKey, RequestLimits, Reuse,
+    Rewrite, Template, TemplatePart, ValueMatch,
+};
 pub use listener::{
     Listener, ListenerLimits, ListenerMode, NotTls, Passthrough, PlainHttp, ServerName, SniRoute, Sources,
     Terminate,

@@ -9,7 +9,7 @@ pub(crate) const BALANCES: &[(&str, Balance)] = &[
     ("round-robin", Balance::RoundRobin),
     ("least-connections", Balance::LeastConnections),
     ("random", Balance::Random),
-    ("hash", Balance::HashSource),
+    ("hash", Balance::Hash),
     ("first", Balance::First),
 ];
 

@@ -122,7 +122,7 @@ fn what_is_written_arrives() {
     assert_eq!(smtp.health_check.as_ref().unwrap().probe, Probe::Smtp { expect: 250 });
     assert!(smtp.servers[2].backup);
     let https = mail.pool("https").unwrap();
-    assert_eq!((https.balance, https.on_down), (Balance::HashSource, OnDown::Close));
+    assert_eq!((https.balance, https.on_down), (Balance::Hash, OnDown::Close));
     let Probe::Http { tls: Some(Verify::Full { name, .. }), path, .. } =
         &https.health_check.as_ref().unwrap().probe
     else {

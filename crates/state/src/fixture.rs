@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use transom_config::{
     self as config, AccessFormat, AccessLog, Address, Admin, Balance, Config, HealthCheck, Level, Limits,
     ListenerLimits, ListenerMode, Log, LogSink, NotTls, OnDown, Passive, Passthrough, Place, PlainHttp,
-    Probe, Process, Queue, Retry, ServerName, SniRoute, Source, Sources, StartState, Stick, Timeouts, Zones,
+    Probe, Process, Queue, RequestKey, Retry, Reuse, ServerName, SniRoute, Source, Sources, StartState,
+    Stick, Timeouts, Zones,
 };
 
 use crate::{Ask, Choice, Fault, Lease, Pool, ProbeResult, World};
@@ -135,10 +136,13 @@ pub(crate) fn pool(balance: Balance, servers: Vec<config::Server>) -> config::Po
         servers,
         balance,
         zones: Zones::LocalFirst,
+        hash_on: RequestKey::Source,
+        cookie: None,
+        reuse: Reuse { idle: 64, idle_for: seconds(60) },
         stick: None,
         health_check: None,
         passive: Passive { fall: Some(3), hold: seconds(10) },
-        timeouts: Timeouts { connect: seconds(5), idle: seconds(60) },
+        timeouts: Timeouts { connect: seconds(5), idle: seconds(60), response: seconds(120) },
         retry: Retry { times: 2, other_server: true },
         queue: Queue { size: 0, timeout: seconds(10) },
         slow_start: Duration::ZERO,
@@ -161,7 +165,7 @@ pub(crate) fn table(size: u32, expire: u64) -> config::StickTable {
 
 /// The same pool, sticking to table `t`.
 pub(crate) fn sticky(mut pool: config::Pool) -> config::Pool {
-    pool.stick = Some(Stick { table: "t".into() });
+    pool.stick = Some(Stick { on: RequestKey::Source, table: "t".into() });
     pool
 }
 

@@ -111,6 +111,8 @@ impl Routes {
         match mode {
             ListenerMode::Tcp { pool: name } => routes.default = pool(name),
             ListenerMode::Tls(terminate) => routes.default = pool(&terminate.pool),
+            // Each request is routed by itself.
+            ListenerMode::Http(_) => {}
             ListenerMode::Passthrough(passthrough) => {
                 routes.default = passthrough.pool.as_ref().and_then(&pool);
                 for route in &passthrough.routes {

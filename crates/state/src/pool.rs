@@ -543,8 +543,7 @@ mod tests {
     #[test]
     fn a_pool_without_servers_is_empty() {
         let now = start();
-        for balance in [Balance::RoundRobin, Balance::LeastConnections, Balance::Random, Balance::HashSource]
-        {
+        for balance in [Balance::RoundRobin, Balance::LeastConnections, Balance::Random, Balance::Hash] {
             let pool = live(pool(balance, vec![]), now);
             assert!(matches!(pool.choose(&ask(1, now)), Choice::Empty));
         }

@@ -45,13 +45,8 @@ struct Simulation {
 
 /// The pool a seed begins with.
 fn written(chance: &mut Chance) -> config::Pool {
-    let balances = [
-        Balance::RoundRobin,
-        Balance::LeastConnections,
-        Balance::Random,
-        Balance::HashSource,
-        Balance::First,
-    ];
+    let balances =
+        [Balance::RoundRobin, Balance::LeastConnections, Balance::Random, Balance::Hash, Balance::First];
     let mut pool = pool(balances[chance.below(5)], Vec::new());
     pool.servers = (0..2 + chance.below(4)).map(|at| any_server(&format!("s{at}"), chance)).collect();
     pool.zones = [Zones::Even, Zones::LocalFirst, Zones::Strict][chance.below(3)];
@@ -365,7 +360,7 @@ fn weights_are_respected_whatever_comes_and_goes() {
         let now = start();
         let weights: Vec<_> = (0..2 + chance.below(5)).map(|_| 1 + chance.below(20) as u16).collect();
         let servers = crate::fixture::weighted(&weights);
-        let balance = [Balance::RoundRobin, Balance::LeastConnections, Balance::HashSource][chance.below(3)];
+        let balance = [Balance::RoundRobin, Balance::LeastConnections, Balance::Hash][chance.below(3)];
         let pool = crate::fixture::live(pool(balance, servers), now);
         pool.servers()[0].set_admin(AdminState::Maint, now);
         let warm = chance.below(100) as u32;
@@ -378,7 +373,7 @@ fn weights_are_respected_whatever_comes_and_goes() {
         let total: usize = weights.iter().map(|weight| usize::from(*weight)).sum();
         for (server, weight) in pool.servers().iter().zip(&weights) {
             let expected = leases.len() * usize::from(*weight) / total;
-            let slack = if balance == Balance::HashSource { 40 + expected / 4 } else { total };
+            let slack = if balance == Balance::Hash { 40 + expected / 4 } else { total };
             let off = (server.connections() as usize).abs_diff(expected);
             assert!(off <= slack, "SEED={seed} {balance:?} {weights:?}: {} off by {off}", server.name());
         }

@@ -1,12 +1,16 @@
 //! `[pool.NAME]`
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Checker;
 use crate::file::{Fields, Named, Value};
 use crate::model::pool::{CONNECT, PASSIVE, QUEUE, RETRY, SOURCE, STICK, TIMEOUTS};
 use crate::report::Code;
-use crate::{Address, Balance, OnDown, Passive, Pool, Queue, Retry, Server, Source, Stick, Timeouts, words};
+use crate::{
+    Address, Balance, OnDown, Passive, Pool, Queue, RequestKey, Retry, Reuse, Server, Source, Stick,
+    Timeouts, words,
+};
 
 impl Checker<'_> {
     /// Every pool.
@@ -25,8 +29,11 @@ impl Checker<'_> {
         Pool {
             name: named.name.clone(),
             balance: self.balance(fields),
+            hash_on: RequestKey::Source,
             zones,
             stick: self.stick(fields),
+            cookie: None,
+            reuse: Reuse { idle: 64, idle_for: Duration::from_secs(60) },
             health_check,
             passive: passive(fields),
             timeouts: timeouts(fields),
@@ -44,7 +51,7 @@ impl Checker<'_> {
 
     fn balance(&mut self, fields: &Fields) -> Balance {
         let balance = fields.word("balance", words::BALANCES).unwrap_or(Balance::RoundRobin);
-        if balance != Balance::HashSource
+        if balance != Balance::Hash
             && let Some(entry) = fields.written("hash-on")
         {
             let message = format!(
@@ -90,7 +97,7 @@ impl Checker<'_> {
     fn stick(&mut self, pool: &Fields) -> Option<Stick> {
         pool.given("stick")?;
         let fields = pool.table("stick", &STICK);
-        Some(Stick { table: self.stick_table_named(&fields, "table")? })
+        Some(Stick { on: RequestKey::Source, table: self.stick_table_named(&fields, "table")? })
     }
 }
 
@@ -102,7 +109,11 @@ fn passive(pool: &Fields) -> Passive {
 
 fn timeouts(pool: &Fields) -> Timeouts {
     let fields = pool.table("timeouts", &TIMEOUTS);
-    Timeouts { connect: fields.duration("connect"), idle: fields.duration("idle") }
+    Timeouts {
+        connect: fields.duration("connect"),
+        idle: fields.duration("idle"),
+        response: Duration::from_secs(120),
+    }
 }
 
 fn retry(pool: &Fields) -> Retry {

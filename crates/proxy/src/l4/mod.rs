@@ -76,6 +76,8 @@ async fn open(worker: &'static Worker, record: &mut Record, client: Socket) -> R
             let arrived = terminate::shake_hands(worker, terminate, record, client, bytes).await?;
             Arrival::Tls(arrived, default_pool(record)?)
         }
+        // No configuration loads with it yet.
+        ListenerMode::Http(_) => return Err(Fault::NoRoute),
     };
     if runtime().now() > record.started {
         record.inspect = Some(runtime().now().duration_since(record.started).into());

@@ -135,7 +135,7 @@ mod tests {
 
     /// The server's name in each slot of a pool with these servers.
     fn slots(names: &[&str], weights: impl Fn(usize) -> u16) -> Vec<String> {
-        let pool = pool(Balance::HashSource, servers(names));
+        let pool = pool(Balance::Hash, servers(names));
         let members: Vec<_> =
             (0..names.len()).map(|index| Member { index, weight: weights(index) }).collect();
         Ring::build(&pool, &members).slots.iter().map(|at| names[usize::from(*at)].to_owned()).collect()
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn clients_are_spread_by_weight_and_stay() {
         let now = start();
-        let pool = live(pool(Balance::HashSource, weighted(&[1, 3])), now);
+        let pool = live(pool(Balance::Hash, weighted(&[1, 3])), now);
         let first = given(&pool, 4000, now);
         let shares = shares(&pool, &first);
         assert!((850..=1150).contains(&shares[0]), "{shares:?}");
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn only_clients_of_a_server_that_goes_move_far() {
         let now = start();
-        let pool = live(pool(Balance::HashSource, servers(&["a", "b", "c", "d"])), now);
+        let pool = live(pool(Balance::Hash, servers(&["a", "b", "c", "d"])), now);
         let before = given(&pool, 4000, now);
         pool.servers()[2].set_admin(AdminState::Drain, now);
         let after = given(&pool, 4000, now);
@@ -223,7 +223,7 @@ mod tests {
     fn a_full_server_sends_its_clients_on_and_takes_them_back() {
         let now = start();
         let limited = |name| config::Server { connections: Some(1), ..server(name) };
-        let pool = live(pool(Balance::HashSource, ["a", "b", "c"].map(limited).into()), now);
+        let pool = live(pool(Balance::Hash, ["a", "b", "c"].map(limited).into()), now);
         let home = lease(&pool, &ask(1, now));
         let (next, last) = (lease(&pool, &ask(1, now)), lease(&pool, &ask(1, now)));
         assert!(matches!(pool.choose(&ask(1, now)), Choice::Full));
