@@ -9,6 +9,7 @@ pub mod client;
 pub mod golden;
 pub mod hello;
 pub mod netns;
+pub mod ntlm;
 pub mod origin;
 pub mod ports;
 pub mod process;

@@ -41,7 +41,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("toml", &["transom-config", "transom-import"]),
     ("annotate-snippets", &["transom-config", "transom-import"]),
     ("rustls", &["transom-tls", "transom-proxy", "transom-control", "transom-testkit"]),
-    ("tokio", &["transom-control", "transom"]),
+    ("tokio", &["transom-control", "transom", "transom-testkit"]),
     ("hyper", &["transom-control"]),
     ("axum", &["transom-control"]),
 ];
