@@ -171,7 +171,11 @@ impl Transaction {
     ) {
         match ctl {
             Ctl::Engine(mode) => {
-                self.mode = *mode;
+                // Who runs the engine may forbid that rules refuse; rules cannot allow it to themselves.
+                self.mode = match (self.mode_max, *mode) {
+                    (EngineMode::DetectionOnly, EngineMode::On) => EngineMode::DetectionOnly,
+                    (_, mode) => mode,
+                };
                 self.event(|_| {
                     Event::Note(format!(
                         "Setting SecRuleEngine to {} as requested by a ctl:ruleEngine action",
@@ -185,12 +189,7 @@ impl Transaction {
             Ctl::BodyProcessor(kind) => self.set_body_kind(Some(*kind)),
             Ctl::RequestBodyLimit(limit) => self.request_body_limit = *limit,
             Ctl::ResponseBodyLimit(limit) => self.response_body_limit = *limit,
-            Ctl::RemoveRules(_) => {
-                self.removed.resize(program.rules.len(), false);
-                for rule in rules.iter() {
-                    self.removed[*rule as usize] = true;
-                }
-            }
+            Ctl::RemoveRules(_) => self.remove(program, rules),
             Ctl::RemoveTarget(..) => {
                 if let Some(exclusion) = exclusion {
                     self.exempt.push((std::sync::Arc::clone(rules), exclusion.clone()));
@@ -199,6 +198,14 @@ impl Transaction {
             Ctl::AuditEngine(engine) => self.audit_engine = *engine,
             Ctl::AuditLogParts(parts) => self.change_audit_parts(parts),
             Ctl::XmlIntoArgs(how) => self.xml_into_args = *how,
+        }
+    }
+
+    /// Rules that are not to run from here on.
+    pub(crate) fn remove(&mut self, program: &Program, rules: &[u32]) {
+        self.removed.resize(program.rules.len(), false);
+        for rule in rules {
+            self.removed[*rule as usize] = true;
         }
     }
 

@@ -36,6 +36,8 @@ pub(crate) struct Program {
     pub(crate) relevant_status: Option<Pattern>,
     pub(crate) settings: Settings,
     pub(crate) warnings: Vec<Warning>,
+    /// What the configuration takes away from rules.
+    pub(crate) excluded: Vec<crate::exclude::Excluded>,
     /// Some rule looks at a TIME variable.
     pub(crate) uses_time: bool,
     /// Some rule looks at FULL_REQUEST or its length.

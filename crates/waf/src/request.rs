@@ -5,7 +5,7 @@ use crate::body::{json, multipart, urlencoded, xml};
 use crate::facts::Entry;
 use crate::lang::action::{BodyKind, XmlArgs};
 use crate::program::{Program, Select, TargetList};
-use crate::transaction::{Connection, RequestLine, Transaction};
+use crate::transaction::{Connection, Now, RequestLine, Transaction};
 use crate::values::ValueId;
 use crate::xform::Xform;
 
@@ -29,9 +29,7 @@ impl Transaction {
 
     fn fill_time(&mut self) {
         let unix = i64::try_from(self.now.unix_micros / 1_000_000).unwrap_or(i64::MAX);
-        let local = unix.saturating_add(i64::from(self.now.utc_offset_seconds));
-        let (days, second) = (local.div_euclid(86_400), local.rem_euclid(86_400));
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        let (days, [hour, minute, second]) = clock(self.now);
         let (year, month, day) = date(days);
         for (var, text) in [
             (Var::Time, format!("{hour:02}:{minute:02}:{second:02}")),
@@ -449,8 +447,16 @@ fn percent_decode(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Local time: days since 1970-01-01, and hour, minute and second.
+pub(crate) fn clock(now: Now) -> (i64, [i64; 3]) {
+    let unix = i64::try_from(now.unix_micros / 1_000_000).unwrap_or(i64::MAX);
+    let local = unix.saturating_add(i64::from(now.utc_offset_seconds));
+    let (days, second) = (local.div_euclid(86_400), local.rem_euclid(86_400));
+    (days, [second / 3600, second / 60 % 60, second % 60])
+}
+
 /// Year, month and day of a day counted from 1970-01-01, by the proleptic Gregorian calendar.
-fn date(days: i64) -> (i64, i64, i64) {
+pub(crate) fn date(days: i64) -> (i64, i64, i64) {
     // Count from 0000-03-01, so that the leap day is the last of its year.
     let days = days + 719_468;
     let era = days.div_euclid(146_097);

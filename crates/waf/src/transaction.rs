@@ -51,10 +51,12 @@ pub struct RequestLine<'r> {
 pub enum Verdict {
     /// Do not let it pass.
     Refuse(Interruption),
-    /// Hold the body back and feed it, up to this many bytes.
+    /// Feed the body.
     InspectBody {
-        /// More than this is not wanted.
+        /// More bytes than this are not wanted.
         limit: usize,
+        /// Whether it must be held back until the rules have seen it. In detection mode it need not.
+        hold: bool,
     },
     /// Let the body through; no rule will see it. The body's phase is still to be run.
     StreamUninspected,
@@ -78,10 +80,14 @@ pub struct Transaction {
     pub(crate) facts: Facts,
     pub(crate) columns: Vec<Column>,
     pub(crate) mode: EngineMode,
+    /// What rules may raise the mode to.
+    pub(crate) mode_max: EngineMode,
     pub(crate) phase: Phase,
     pub(crate) allowed: Option<AllowScope>,
     pub(crate) allowed_phase: bool,
     pub(crate) interruption: Option<Interruption>,
+    /// What would be refused if the engine acted.
+    pub(crate) would_refuse: Option<Interruption>,
     /// Rules that `ctl` took away, by number; empty when there is none.
     pub(crate) removed: Vec<bool>,
     /// Targets that `ctl` took away from rules.
@@ -105,13 +111,21 @@ pub struct Transaction {
     pub(crate) audit_parts: String,
     pub(crate) request_body: Vec<u8>,
     pub(crate) response_body: Vec<u8>,
+    /// More of it came than the limit lets in.
+    pub(crate) request_body_cut: bool,
+    pub(crate) response_body_cut: bool,
     pub(crate) started: Now,
     pub(crate) now: Now,
     pub(crate) trace: Option<Vec<Event>>,
+    /// A fault left the room in disorder: nobody may have it after this.
+    pub(crate) spoiled: bool,
 }
 
 impl Drop for Transaction {
     fn drop(&mut self) {
+        if self.spoiled || std::thread::panicking() {
+            return;
+        }
         let room =
             Room { facts: std::mem::take(&mut self.facts), columns: std::mem::take(&mut self.columns) };
         self.engine.take_back(room);
@@ -134,10 +148,12 @@ impl Transaction {
             facts,
             columns,
             mode: settings.engine,
+            mode_max: EngineMode::On,
             phase: Phase::RequestHeaders,
             allowed: None,
             allowed_phase: false,
             interruption: None,
+            would_refuse: None,
             removed: Vec::new(),
             exempt: Vec::new(),
             rule: u32::MAX,
@@ -158,9 +174,12 @@ impl Transaction {
             audit_parts: settings.audit.parts.clone(),
             request_body: Vec::new(),
             response_body: Vec::new(),
+            request_body_cut: false,
+            response_body_cut: false,
             started: now,
             now,
             trace: None,
+            spoiled: false,
             store: store.cloned(),
             engine: Arc::clone(engine),
         };
@@ -178,9 +197,10 @@ impl Transaction {
         self.trace.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Overrides the mode that the rule files set.
+    /// Overrides the mode that the rule files set; rules may lower it, and not raise it to refusing.
     pub fn set_mode(&mut self, mode: EngineMode) {
         self.mode = mode;
+        self.mode_max = mode;
     }
 
     /// Says that time has passed; DURATION and expiry go by it.
@@ -199,12 +219,14 @@ impl Transaction {
             return Verdict::StreamUninspected;
         }
         self.fill_request(line, headers);
+        let engine = Arc::clone(&self.engine);
+        self.exclude(&engine.program);
         self.run(Phase::RequestHeaders);
         if let Some(interruption) = &self.interruption {
             return Verdict::Refuse(interruption.clone());
         }
         if self.sees_request_body() {
-            Verdict::InspectBody { limit: self.request_body_limit }
+            Verdict::InspectBody { limit: self.request_body_limit, hold: self.mode == EngineMode::On }
         } else {
             Verdict::StreamUninspected
         }
@@ -235,6 +257,7 @@ impl Transaction {
             return Fed::More;
         }
         self.facts.set_flag(Var::InboundDataError, true);
+        self.request_body_cut = true;
         let action = self.engine.program.settings.request_body_limit_action;
         self.over_limit(action, Phase::RequestBody, 413)
     }
@@ -266,7 +289,7 @@ impl Transaction {
             return Verdict::Refuse(interruption.clone());
         }
         if self.sees_response_body() {
-            Verdict::InspectBody { limit: self.response_body_limit }
+            Verdict::InspectBody { limit: self.response_body_limit, hold: self.mode == EngineMode::On }
         } else {
             Verdict::StreamUninspected
         }
@@ -303,6 +326,7 @@ impl Transaction {
             return Fed::More;
         }
         self.facts.set_flag(Var::OutboundDataError, true);
+        self.response_body_cut = true;
         let action = self.engine.program.settings.response_body_limit_action;
         self.over_limit(action, Phase::ResponseBody, 500)
     }
@@ -336,6 +360,7 @@ impl Transaction {
             audit: self.wants_audit(),
             matches: std::mem::take(&mut self.matches),
             interruption: self.interruption.clone(),
+            would_refuse: self.would_refuse.clone(),
             pattern_limit_hits: self.pattern_limit_hits,
         }
     }
@@ -363,10 +388,14 @@ impl Transaction {
     }
 
     fn over_limit(&mut self, action: LimitAction, phase: Phase, status: u16) -> Fed {
-        if action == LimitAction::ProcessPartial || self.mode != EngineMode::On {
+        if action == LimitAction::ProcessPartial {
             return Fed::Enough;
         }
         let refusal = Interruption { rule_id: 0, phase: phase as u8, status, action: Refusal::Deny };
+        if self.mode != EngineMode::On {
+            self.would_refuse.get_or_insert(refusal);
+            return Fed::Enough;
+        }
         self.interruption = Some(refusal.clone());
         Fed::Refuse(refusal)
     }
