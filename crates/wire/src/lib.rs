@@ -7,6 +7,7 @@
 
 pub mod auth;
 mod bytes;
+pub mod channel;
 pub mod http1;
 pub mod proxy_protocol;
 pub mod sniff;

@@ -17,7 +17,7 @@ pub const TOKEN_MAX: usize = 96 * 1024;
 const CHALLENGES_MAX: usize = 32;
 
 /// Clients pad or do not; bits left over in the last character are theirs to choose.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)

@@ -21,6 +21,7 @@ use std::fmt;
 
 pub use av::AvPairs;
 pub use binding::{Binding, channel_binding_hash};
+pub(crate) use header::BASE64;
 pub use header::{Authorization, Challenge, Scheme, TOKEN_MAX, Token, challenges};
 pub use kerberos::ApReq;
 pub use login::{AfterLoss, Answered, Asked, ClientBinding, Identity, Login, Outcome, Protocol};
