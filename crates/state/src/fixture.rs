@@ -13,7 +13,7 @@ use transom_config::{
     Stick, Timeouts, Zones,
 };
 
-use crate::{Ask, Choice, Fault, Lease, Pool, ProbeResult, World};
+use crate::{Ask, Choice, Fault, Lease, Pool, ProbeResult, Said, World};
 
 /// Seeds of one run: 256, or as many as `SEEDS` says, or the one in `SEED`.
 pub(crate) fn seeds() -> Vec<u64> {
@@ -87,7 +87,7 @@ pub(crate) fn client(number: u32) -> IpAddr {
 /// A client of that number asks, with a chance made from it.
 pub(crate) fn ask(number: u32, now: Instant) -> Ask<'static> {
     let random = Chance::new(number.into()).next();
-    Ask { source: client(number), tried: &[], worker: 0, random, now }
+    Ask { source: client(number), said: Said::default(), tried: &[], worker: 0, random, now }
 }
 
 pub(crate) fn passed() -> ProbeResult {
@@ -98,7 +98,7 @@ pub(crate) fn failed(fault: Fault) -> ProbeResult {
     ProbeResult { outcome: Err(fault), detail: "connection refused".into(), took: Duration::from_millis(3) }
 }
 
-fn place() -> Place {
+pub(crate) fn place() -> Place {
     Place { file: Arc::new("transom.toml".into()), line: 1 }
 }
 

@@ -13,7 +13,7 @@ use crate::fixture::{
     Bell, Chance, check, client, config, failed, passed, pool, seconds, seeds, server, start, sticky, table,
 };
 use crate::pool::Pool;
-use crate::{AdminState, Ask, Choice, Condition, Fault, Lease, Ticket, World};
+use crate::{AdminState, Ask, Choice, Condition, Fault, Lease, Said, Ticket, World};
 
 const EXPIRE: u64 = 60;
 const CLIENTS: usize = 40;
@@ -106,6 +106,7 @@ impl Simulation {
         let tried = if self.chance.below(4) == 0 { vec![self.chance.below(servers)] } else { vec![] };
         let pool = Arc::clone(self.pool());
         let ask = Ask {
+            said: Said::default(),
             source: client(number),
             tried: &tried,
             worker: 0,
@@ -140,7 +141,8 @@ impl Simulation {
             lease.failed(Fault::ServerRefused, 0, self.now);
             return;
         }
-        let ask = Ask { source: client(number), tried, worker: 0, random: 0, now: self.now };
+        let ask =
+            Ask { source: client(number), tried, said: Said::default(), worker: 0, random: 0, now: self.now };
         let before =
             lease.pool().stuck_to(&ask).map(|index| Name::clone(lease.pool().servers()[index].name()));
         lease.connected(&ask);
@@ -164,7 +166,8 @@ impl Simulation {
             return;
         }
         let known = self.known(number);
-        let ask = Ask { source: client(number), tried, worker: 0, random: 0, now: self.now };
+        let ask =
+            Ask { source: client(number), tried, said: Said::default(), worker: 0, random: 0, now: self.now };
         let expected = known.as_ref().and_then(|name| pool.server(name)).filter(|server| {
             let near = server.config().zone.as_deref() == Some("here");
             server.keeps_clients()
@@ -219,6 +222,7 @@ impl Simulation {
     /// The server this client sticks to.
     fn wish(&self, waiting: &Waiting) -> Option<Name> {
         let ask = Ask {
+            said: Said::default(),
             source: client(waiting.number),
             tried: &waiting.tried,
             worker: 0,
@@ -237,7 +241,14 @@ impl Simulation {
         let (number, random) = (waiting.number, self.chance.next());
         self.check_stick(number, &[]);
         let waker = waiting.bell.waker();
-        let ask = Ask { source: client(number), tried: &waiting.tried, worker: 0, random, now: self.now };
+        let ask = Ask {
+            source: client(number),
+            tried: &waiting.tried,
+            said: Said::default(),
+            worker: 0,
+            random,
+            now: self.now,
+        };
         match waiting.ticket.poll(&mut Context::from_waker(&waker), &ask) {
             Poll::Pending => {
                 self.waiting.insert(at, waiting);

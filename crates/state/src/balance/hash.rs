@@ -1,4 +1,4 @@
-//! By the client's address, consistently: Maglev hashing (Eisenbud et al., "Maglev: A Fast and Reliable Software Network
+//! By the client's address, or by what its request says, consistently: Maglev hashing (Eisenbud et al., "Maglev: A Fast and Reliable Software Network
 //! Load Balancer", NSDI 2016, section 3.4).
 //!
 //! Each server lists the table's slots in an order of its own, made from its name; in turn each takes the first slot of
@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use siphasher::sip::SipHasher13;
 use transom_config::Pool;
 
+use crate::Ask;
 use crate::roster::{Attempt, Member};
 
 /// Slots for pools of up to [`FEW_SERVERS`]; prime, so that every step visits every slot.
@@ -58,7 +59,7 @@ impl Ring {
     pub(super) fn pick(&self, members: &[Member], attempt: &mut Attempt<'_>) -> Option<usize> {
         let mut last = 0;
         for look in 0..2 * members.len() as u64 {
-            last = self.slot(attempt.ask.source, look);
+            last = self.slot(attempt.ask, look);
             let member = members.get(last)?;
             if attempt.take(member) {
                 return Some(member.index);
@@ -67,10 +68,11 @@ impl Ring {
         attempt.take_any(members, last)
     }
 
-    fn slot(&self, source: IpAddr, look: u64) -> usize {
-        let hash = match source.to_canonical() {
-            IpAddr::V4(v4) => hash(&v4.octets(), look),
-            IpAddr::V6(v6) => hash(&v6.octets(), look),
+    fn slot(&self, ask: &Ask<'_>, look: u64) -> usize {
+        let hash = match (ask.said.hash, ask.source.to_canonical()) {
+            (Some(said), _) => hash(&said.to_be_bytes(), look),
+            (None, IpAddr::V4(v4)) => hash(&v4.octets(), look),
+            (None, IpAddr::V6(v6)) => hash(&v6.octets(), look),
         };
         let slot = ((u128::from(hash) * self.slots.len() as u128) >> 64) as usize;
         self.slots.get(slot).map_or(0, |member| usize::from(*member))
