@@ -8,6 +8,7 @@
 //! [`Lease::connected`] or [`Lease::failed`], and the lease's drop.
 
 mod balance;
+pub mod bans;
 mod by_name;
 mod counter;
 mod down;
