@@ -1,5 +1,7 @@
 //! A configuration written out whole, every default said, as TOML that loads to the same configuration.
 
+mod http;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -117,18 +119,19 @@ fn admin(admin: &Admin, hide: bool) -> Vec<Line> {
 fn listener_lines(listener: &Listener) -> Vec<Line> {
     let networks = |networks: &[ipnet::IpNet]| (!networks.is_empty()).then(|| list(networks));
     let limits = &listener.limits;
+    let mut limit_lines = vec![
+        ("connections", limits.connections.map(|n| n.to_string())),
+        ("backlog", Some(limits.backlog.to_string())),
+    ];
+    if let ListenerMode::Http(http) = &listener.mode {
+        limit_lines.extend(http::request_limits(http));
+    }
     let mut lines = vec![
         ("bind", Some(list(&listener.bind))),
         ("allow", networks(&listener.sources.allow)),
         ("refuse", networks(&listener.sources.refuse)),
         ("accept-proxy", networks(&listener.accept_proxy)),
-        (
-            "limits",
-            Some(inline(&[
-                ("connections", limits.connections.map(|n| n.to_string())),
-                ("backlog", Some(limits.backlog.to_string())),
-            ])),
-        ),
+        ("limits", Some(inline(&limit_lines))),
     ];
     match &listener.mode {
         ListenerMode::Tcp { pool } => {
@@ -137,8 +140,7 @@ fn listener_lines(listener: &Listener) -> Vec<Line> {
         }
         ListenerMode::Passthrough(passthrough) => lines.extend(passthrough_lines(passthrough)),
         ListenerMode::Tls(terminate) => lines.extend(terminate_lines(terminate)),
-        // No text loads to it yet.
-        ListenerMode::Http(_) => lines.push(("mode", Some(quote(listener.mode.word())))),
+        ListenerMode::Http(http) => lines.extend(http::http_lines(http)),
     }
     lines
 }
@@ -373,6 +375,19 @@ fn list<T: ToString>(entries: &[T]) -> String {
 fn rows(rows: &[String]) -> String {
     let rows: String = rows.iter().map(|row| format!("  {row},\n")).collect();
     format!("[\n{rows}]")
+}
+
+/// A TOML basic string of text that may have control characters.
+fn string(text: &str) -> String {
+    let escaped = |c: char| match c {
+        '"' | '\\' => format!("\\{c}"),
+        '\n' => "\\n".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\t' => "\\t".to_owned(),
+        c if c.is_control() => format!("\\u{:04X}", u32::from(c)),
+        c => c.to_string(),
+    };
+    format!("\"{}\"", text.chars().map(escaped).collect::<String>())
 }
 
 /// A TOML basic string. Control characters do not come here: no value may have them.

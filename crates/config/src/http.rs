@@ -28,6 +28,8 @@ pub struct Http {
     pub error_pages: Vec<ErrorPage>,
     /// Whether `/.transom/ready` is answered here: 200, or 503 while draining or while a pool of this listener is empty.
     pub ready: bool,
+    /// `waf`: the firewall that looks at requests of routes without one of their own.
+    pub waf: Option<Name>,
 }
 
 impl Http {
@@ -65,6 +67,8 @@ pub struct HttpRoute {
     pub response_timeout: Option<Duration>,
     /// `limits = { body = … }`: bytes of a request's body, in place of the listener's.
     pub body_max: Option<u64>,
+    /// `waf`: the firewall that looks at its requests, in place of the listener's.
+    pub waf: Option<Name>,
     /// Where it was written.
     pub place: Place,
 }
@@ -76,6 +80,9 @@ pub struct Matches {
     pub hosts: Vec<ServerName>,
     /// `paths`, `path-exact`, `path-suffix`, `path-regex`, in this order. Empty: any.
     pub paths: Vec<PathMatch>,
+    /// `uri-regex`: found in path and query, decoded once (`%XX`, and `+` as it is), in any letter case. Compile (crate
+    /// `regex`). Unlike paths, dot segments stay: rules against attacks look at what was sent. Empty: any.
+    pub uri: Vec<Box<str>>,
     /// `methods`, in this very letter case. Empty: any.
     pub methods: Vec<Box<str>>,
     /// `sources`: networks of clients. Empty: any.
@@ -93,7 +100,7 @@ pub struct Matches {
 /// A path to compare with. Paths are compared decoded once, with dot segments resolved, `\` as `/`, in any letter case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PathMatch {
-    /// This one and all below it, on a segment boundary. Lower case, begins with `/`, has no `/` at its end unless it is
+    /// This one and all below it, on a segment boundary. Lower case (`char::to_lowercase`, letter by letter), begins with `/`, has no `/` at its end unless it is
     /// `/` itself.
     Below(Box<str>),
     /// This one alone. Lower case.
@@ -141,7 +148,7 @@ pub enum Action {
     Redirect(Redirect),
     /// `refuse = 403`: an error answer with this status (400 to 599).
     Refuse(u16),
-    /// `refuse = "reset"`: the connection is reset.
+    /// `reset = true`: the connection is reset.
     Reset,
     /// It is answered here.
     Fixed(Fixed),

@@ -53,12 +53,28 @@ fn kind(kind: &Kind) -> Value {
         Kind::Name => {
             json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": NAME_CHARS_MAX })
         }
-        Kind::Path | Kind::UrlPath => string("^/"),
+        Kind::Path | Kind::UrlPath | Kind::RoutePath => string("^/"),
+        Kind::Bytes { .. } => string("^[0-9]+(B|KiB|MiB|GiB|TiB)$"),
+        Kind::Url => string("^https?://"),
+        Kind::Token | Kind::Header => string("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
+        Kind::Template | Kind::Payload => json!({ "type": "string" }),
+        Kind::Headers(value) => json!({
+            "type": "object",
+            "propertyNames": self::kind(&Kind::Header),
+            "additionalProperties": self::kind(value),
+        }),
         Kind::Duration { .. } => string("^[0-9]+(ms|s|m|h|d)$"),
         Kind::Sink => string("^(stdout|stderr|off|/.*)$"),
         Kind::Bind | Kind::Server => string(":[0-9]+$"),
         Kind::PasswordHash => string("^\\$argon2id\\$"),
-        Kind::Text | Kind::Host | Kind::Glob | Kind::Ip | Kind::Network | Kind::ServerName => {
+        Kind::Text
+        | Kind::Host
+        | Kind::Glob
+        | Kind::Ip
+        | Kind::Network
+        | Kind::ServerName
+        | Kind::Regex
+        | Kind::Authority => {
             json!({ "type": "string", "minLength": 1 })
         }
         Kind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),

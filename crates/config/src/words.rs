@@ -44,10 +44,17 @@ pub(crate) enum Mode {
     Tcp,
     Passthrough,
     Tls,
+    Http,
 }
 
 pub(crate) const MODES: &[(&str, Mode)] =
-    &[("tcp", Mode::Tcp), ("passthrough", Mode::Passthrough), ("tls", Mode::Tls)];
+    &[("tcp", Mode::Tcp), ("passthrough", Mode::Passthrough), ("tls", Mode::Tls), ("http", Mode::Http)];
+
+/// `scheme` of a redirect.
+pub(crate) const SCHEMES: &[(&str, &str)] = &[("http", "http"), ("https", "https")];
+
+/// `redirect` of a listener: the scheme.
+pub(crate) const LISTENER_REDIRECT: &[(&str, &str)] = &[("https", "https")];
 
 /// Whether a probe verifies certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +79,7 @@ pub(crate) fn word<T: PartialEq>(meanings: &[(&'static str, T)], meaning: &T) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Word, certificate, health, listener, pool, root};
+    use crate::model::{Word, certificate, health, http, listener, pool, root};
 
     /// The words of this release in the model, against those that have a meaning.
     fn same<T>(model: &[Word], meanings: &[(&str, T)]) {
@@ -92,6 +99,8 @@ mod tests {
         same(listener::PLAIN_HTTP, PLAIN_HTTP);
         same(listener::NOT_TLS, NOT_TLS);
         same(listener::MODES, MODES);
+        same(http::SCHEMES, SCHEMES);
+        same(http::LISTENER_REDIRECT, LISTENER_REDIRECT);
         same(root::FORMATS, FORMATS);
         same(root::LEVELS, LEVELS);
         same(root::ROLES, ROLES);

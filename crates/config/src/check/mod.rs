@@ -2,13 +2,17 @@
 
 mod binds;
 mod certificate;
+mod edits;
 mod health;
+mod http;
 mod listener;
+mod matches;
 mod pool;
 mod program;
 mod references;
 mod routes;
 mod servers;
+mod shadow;
 mod sources;
 mod tls;
 

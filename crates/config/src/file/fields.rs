@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::read;
 use crate::model::{Key, Need, Table};
 use crate::source::Span;
-use crate::{Address, LogSink, Name, PasswordHash, ServerName};
+use crate::{Address, LogSink, Name, PasswordHash, ServerName, Template};
 
 /// A value of the type its key asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +37,10 @@ pub(crate) enum Value {
     ServerName(ServerName),
     /// A password's hash.
     PasswordHash(PasswordHash),
+    /// The value of a header.
+    Template(Template),
+    /// Headers by name.
+    Headers(Vec<Header>),
     /// The sound entries of a list.
     List(Vec<Item>),
     /// A table.
@@ -50,6 +54,15 @@ pub(crate) enum Value {
 pub(crate) struct Item {
     pub(crate) span: Span,
     pub(crate) value: Value,
+}
+
+/// One of a table of headers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Header {
+    /// Its name, in the letter case it was written in.
+    pub(crate) name: Box<str>,
+    /// Its value.
+    pub(crate) item: Item,
 }
 
 /// One table of several by name, such as `[pool.web]`.
@@ -217,6 +230,22 @@ impl Fields {
             Value::Table(fields) => Some(fields),
             _ => None,
         })
+    }
+
+    /// The sound texts of a list.
+    pub(crate) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.list(name).iter().filter_map(|item| match &item.value {
+            Value::Text(text) => Some(&**text),
+            _ => None,
+        })
+    }
+
+    /// The sound headers of a table of headers.
+    pub(crate) fn headers(&self, name: &str) -> &[Header] {
+        match self.given(name).map(|item| &item.value) {
+            Some(Value::Headers(headers)) => headers,
+            _ => &[],
+        }
     }
 
     /// Tables by name.

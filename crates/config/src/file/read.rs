@@ -1,11 +1,12 @@
 //! Walks the tree that TOML gives, next to the model: unknown keys, types, ranges, forms.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeArray, DeInteger, DeString, DeTable, DeValue};
 
-use super::fields::{Entry, Fields, Item, Named, Value};
+use super::fields::{Entry, Fields, Header, Item, Named, Value};
 use super::scalar::{scalar, takes_string};
 use crate::model::{Key, Kind, Later, Need, Table, Word};
 use crate::report::{Code, Fault, Report};
@@ -83,6 +84,7 @@ impl Reader<'_> {
             (Kind::Table(table), DeValue::Table(tree)) => {
                 Some(Value::Table(self.table(table, tree, span, path)))
             }
+            (Kind::Headers(kind), DeValue::Table(tree)) => Some(self.headers(kind, tree, path)),
             (Kind::Named(table), DeValue::Table(tree)) => Some(self.named(table, tree, path)),
             (Kind::Integer { min, max }, DeValue::Integer(integer)) => {
                 self.integer(*min, *max, integer, span, path)
@@ -147,6 +149,29 @@ impl Reader<'_> {
             }
         }
         Value::Named(all)
+    }
+
+    fn headers(&mut self, kind: &'static Kind, tree: &DeTable<'_>, path: &str) -> Value {
+        let mut entries: Vec<_> = tree.iter().collect();
+        entries.sort_by_key(|(name, _)| name.span().start);
+        let mut seen: HashMap<String, Span> = HashMap::new();
+        let mut all = Vec::with_capacity(entries.len());
+        for (name, value) in entries {
+            let span = self.span(name.span());
+            if let Err(problem) = text::field::header(name.get_ref()) {
+                self.report.push(Fault::from_problem(problem, span));
+            }
+            if let Some(first) = seen.insert(name.get_ref().to_ascii_lowercase(), span) {
+                let message =
+                    format!("`{}` is given twice: letter case does not tell headers apart", name.get_ref());
+                let fault = Fault::new(Code::DuplicateKey, span, message).also(first, "first here");
+                self.report.push(fault.remedy("keep one of the two"));
+            }
+            if let Some(item) = self.item(kind, value, &join(path, name.get_ref())) {
+                all.push(Header { name: name.get_ref().as_ref().into(), item });
+            }
+        }
+        Value::Headers(all)
     }
 
     fn integer(
@@ -247,7 +272,7 @@ impl Reader<'_> {
     fn wrong_type(&mut self, kind: &Kind, value: &DeValue<'_>, span: Span, path: &str) {
         let name = last(path);
         let code = match (kind, value) {
-            (Kind::Duration { .. }, DeValue::Integer(_)) => Code::MissingUnit,
+            (Kind::Duration { .. } | Kind::Bytes { .. }, DeValue::Integer(_)) => Code::MissingUnit,
             _ => Code::WrongType,
         };
         let message = match code {
@@ -273,6 +298,10 @@ fn in_clear(table: &Table, key: &str) -> bool {
 /// What to write where a value has the wrong type.
 fn retyped(kind: &Kind, value: &DeValue<'_>, name: &str) -> String {
     match (kind, value) {
+        (Kind::Bytes { .. }, DeValue::Integer(number)) => {
+            format!("write `{name} = \"{}B\"`, or another unit: B, KiB, MiB, GiB, TiB", number.as_str())
+        }
+        (Kind::Headers(_), _) => format!("write `{name} = {{ Front-End-Https = \"On\" }}`"),
         (Kind::Duration { .. }, DeValue::Integer(number)) => {
             format!("write `{name} = \"{}s\"`, or another unit: ms, s, m, h, d", number.as_str())
         }

@@ -3,12 +3,6 @@
 
 use super::Later;
 
-pub(crate) const HTTP: Later = Later {
-    what: "routing of HTTP requests by host and path comes with the release that terminates HTTP",
-    instead: "relay the connections: `mode = \"tls\"` decrypts TLS, `mode = \"passthrough\"` chooses by TLS server name, \
-              `mode = \"tcp\"` reads nothing",
-};
-
 pub(crate) const PACKET: Later = Later {
     what: "balancing of packets (nat, dsr, tunnel) comes with the packet data plane",
     instead: "relay the connections: `mode = \"tcp\"`",

@@ -4,6 +4,7 @@
 
 pub(crate) mod certificate;
 pub(crate) mod health;
+pub(crate) mod http;
 pub(crate) mod later;
 pub(crate) mod listener;
 pub(crate) mod pool;
@@ -214,6 +215,31 @@ pub(crate) enum Kind {
     ServerName,
     /// An argon2id hash.
     PasswordHash,
+    /// A path that requests are compared with.
+    RoutePath,
+    /// A method or another word of HTTP.
+    Token,
+    /// The name of a header that may be edited.
+    Header,
+    /// A regular expression.
+    Regex,
+    /// The value of a header, with places to fill in.
+    Template,
+    /// A host, perhaps with a port.
+    Authority,
+    /// A whole URL.
+    Url,
+    /// Text that may have several lines and control characters.
+    Payload,
+    /// A number of bytes with a unit, in a range.
+    Bytes {
+        /// The least.
+        min: u64,
+        /// The most.
+        max: u64,
+    },
+    /// A table of header names, each with a value of this kind.
+    Headers(&'static Kind),
     /// Any number of these.
     List(&'static Kind),
     /// A table of its own.
@@ -247,6 +273,16 @@ impl Kind {
             Self::Network => "a network or an address",
             Self::ServerName => "a server name, perhaps with `*.` in front",
             Self::PasswordHash => "an argon2id hash",
+            Self::RoutePath => "a path that begins with `/`, not encoded",
+            Self::Token => "a word of HTTP",
+            Self::Header => "the name of a header",
+            Self::Regex => "a regular expression",
+            Self::Template => "the value of a header",
+            Self::Authority => "a host, perhaps with a port",
+            Self::Url => "a URL with `http://` or `https://`",
+            Self::Payload => "text, of several lines perhaps",
+            Self::Bytes { .. } => "a number of bytes",
+            Self::Headers(_) => "a table of headers",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
             Self::Tables(_) => "a list of tables",

@@ -50,6 +50,10 @@ pub enum Code {
     BadServerName,
     BadPath,
     BadText,
+    BadHeader,
+    BadPlaceholder,
+    BadRegex,
+    BadSize,
     BadPasswordHash,
     PasswordInClear,
     EmptyList,
@@ -63,6 +67,7 @@ pub enum Code {
     AdminExposed,
     KeyNotHonoured,
     RepeatedRoute,
+    ShadowedRoute,
     UnusedCertificate,
     UnusedPool,
     UnusedStickTable,
@@ -105,6 +110,10 @@ impl Code {
         Self::BadServerName,
         Self::BadPath,
         Self::BadText,
+        Self::BadHeader,
+        Self::BadPlaceholder,
+        Self::BadRegex,
+        Self::BadSize,
         Self::BadPasswordHash,
         Self::PasswordInClear,
         Self::EmptyList,
@@ -118,6 +127,7 @@ impl Code {
         Self::AdminExposed,
         Self::KeyNotHonoured,
         Self::RepeatedRoute,
+        Self::ShadowedRoute,
         Self::UnusedCertificate,
         Self::UnusedPool,
         Self::UnusedStickTable,
@@ -185,6 +195,18 @@ impl Code {
             Self::BadName => ("bad-name", Error, "a name has characters that names cannot have"),
             Self::BadServerName => ("bad-server-name", Error, "no TLS client can ask for this name"),
             Self::BadPath => ("bad-path", Error, "a path is not absolute, or not of the form it must have"),
+            Self::BadSize => ("bad-size", Error, "a number of bytes is not a whole number and a unit"),
+            Self::BadRegex => {
+                ("bad-regex", Error, "a regular expression does not compile, or takes too much memory")
+            }
+            Self::BadPlaceholder => {
+                ("bad-placeholder", Error, "a value has a place in it that nothing fills in")
+            }
+            Self::BadHeader => (
+                "bad-header",
+                Error,
+                "a header has a name or value that it cannot have, or is not ours to edit",
+            ),
             Self::BadText => ("bad-text", Error, "a text is empty, too long or has control characters"),
             Self::BadPasswordHash => {
                 ("bad-password-hash", Error, "a password hash is not a whole argon2id hash")
@@ -212,6 +234,9 @@ impl Code {
                 ("admin-exposed", Error, "the admin address can be reached from outside without a user")
             }
             Self::KeyNotHonoured => ("key-not-honoured", Warning, "the mode does nothing with the key"),
+            Self::ShadowedRoute => {
+                ("shadowed-route", Warning, "an earlier route takes every request that this one could take")
+            }
             Self::RepeatedRoute => ("repeated-route", Warning, "a name is listed again, for the same pool"),
             Self::UnusedCertificate => {
                 ("unused-certificate", Warning, "neither a listener nor a pool uses the certificate")

@@ -67,6 +67,7 @@ fn route(name: &str, matches: Matches) -> HttpRoute {
         rewrite: None,
         response_timeout: None,
         body_max: None,
+        waf: None,
         place: crate::fixture::place(),
     }
 }
@@ -87,6 +88,7 @@ fn http(routes: Vec<HttpRoute>) -> Http {
         limits: RequestLimits { head_bytes: 65_536, fields: 200, body: None, requests: None },
         error_pages: vec![],
         ready: false,
+        waf: None,
     }
 }
 
