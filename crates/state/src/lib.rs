@@ -20,6 +20,7 @@ pub mod health;
 mod life;
 mod line;
 mod listener;
+pub mod pair;
 mod pool;
 mod probe;
 mod queue;

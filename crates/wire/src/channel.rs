@@ -69,8 +69,9 @@ pub enum Class {
 pub enum Pairing {
     /// It has one channel.
     Alone,
-    /// By who the client is: its address, and its user where it is known. The cookie that RPC over HTTP pairs its
-    /// channels with stands inside of their bodies (MS-RPCH section 2.2.3.5.1), which come too late.
+    /// By who the client is: its address, and the query, which names the mailbox or server it wants (MS-RPCH section
+    /// 2.2.2) and is the same on both channels. The cookie that RPC over HTTP itself pairs them with stands inside of
+    /// their bodies (section 2.2.3.5.1), and the user in a login: both come after the server was chosen.
     Client,
     /// By its `RDG-Connection-Id` field ([`connection_id`]).
     ConnectionId,
