@@ -61,15 +61,10 @@ fn tlv(tag: u8, value: &[u8]) -> Vec<u8> {
 
 /// The length of the OCTET STRING whose value begins at `at`: short, or long in one or two bytes.
 fn length_before(token: &[u8], at: usize) -> Option<usize> {
-    let back = |steps: usize| token.get(at.checked_sub(steps)?).copied().map(usize::from);
-    if back(2)? == 0x04 && back(1)? < 0x80 {
-        back(1)
-    } else if back(3)? == 0x04 && back(2)? == 0x81 {
-        back(1)
-    } else if back(4)? == 0x04 && back(3)? == 0x82 {
-        Some(back(2)? << 8 | back(1)?)
-    } else {
-        None
+    match token.get(..at)? {
+        [.., 0x04, 0x82, high, low] => Some(usize::from(u16::from_be_bytes([*high, *low]))),
+        [.., 0x04, 0x81, len] | [.., 0x04, len @ 0..128] => Some(usize::from(*len)),
+        _ => None,
     }
 }
 
