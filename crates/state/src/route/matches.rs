@@ -1,10 +1,11 @@
 //! The conditions of a route, ready to be asked.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use regex::RegexBuilder;
-use regex::bytes::Regex as BytesRegex;
+use regex::bytes::{Regex as BytesRegex, RegexBuilder as BytesRegexBuilder};
 use transom_config::{FieldMatch, Matches, PathMatch, ValueMatch};
 
 use super::facts::{self, Facts};
@@ -13,6 +14,7 @@ use super::facts::{self, Facts};
 #[derive(Debug, Default)]
 pub(super) struct Compiled {
     paths: Vec<Path>,
+    uri: Vec<BytesRegex>,
     methods: Vec<Box<str>>,
     sources: Vec<IpNet>,
     not_sources: Vec<IpNet>,
@@ -53,6 +55,7 @@ impl Compiled {
         let fields = |fields: &[FieldMatch]| fields.iter().map(Field::new).collect();
         Self {
             paths: matches.paths.iter().filter_map(Path::new).collect(),
+            uri: matches.uri.iter().filter_map(|regex| anycase(regex)).collect(),
             methods: matches.methods.clone(),
             sources: matches.sources.clone(),
             not_sources: matches.not_sources.clone(),
@@ -67,6 +70,7 @@ impl Compiled {
         (self.methods.is_empty() || self.methods.iter().any(|method| method.as_bytes() == request.method()))
             && self.sources_hold(request.source())
             && (self.paths.is_empty() || self.paths.iter().any(|path| path.holds(request.path())))
+            && self.uri_holds(request)
             && self.headers.iter().all(|field| field.holds(request.values(&field.name)))
             && self.cookies.iter().all(|field| field.holds(facts::cookie(request, &field.name)))
             && self.query.iter().all(|field| {
@@ -74,10 +78,24 @@ impl Compiled {
             })
     }
 
+    /// Rules against attacks look at what the server will make of the bytes: decoded once.
+    fn uri_holds(&self, request: &impl Facts) -> bool {
+        if self.uri.is_empty() {
+            return true;
+        }
+        let decoded: Cow<'_, [u8]> = percent_encoding::percent_decode(request.uri()).into();
+        self.uri.iter().any(|regex| regex.is_match(&decoded))
+    }
+
     fn sources_hold(&self, source: IpAddr) -> bool {
         let among = |nets: &[IpNet]| nets.iter().any(|net| net.contains(&source));
         (self.sources.is_empty() || among(&self.sources)) && !among(&self.not_sources)
     }
+}
+
+/// `check` has refused what does not compile.
+fn anycase(regex: &str) -> Option<BytesRegex> {
+    BytesRegexBuilder::new(regex).case_insensitive(true).build().ok()
 }
 
 impl Path {

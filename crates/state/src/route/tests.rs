@@ -174,6 +174,18 @@ fn every_condition_is_asked() {
             true,
         ),
         (
+            "uri, decoded once",
+            Matches { uri: vec!["autodiscover.*powershell".into()], ..any() },
+            get("a", "/Autodiscover/x?@evil/%50owershell"),
+            true,
+        ),
+        (
+            "uri, not decoded twice",
+            Matches { uri: vec!["powershell".into()], ..any() },
+            get("a", "/%2550owershell"),
+            false,
+        ),
+        (
             "cookie",
             Matches { cookies: vec![field("a", ValueMatch::Exact("2".into()), false)], ..any() },
             with("cookie", "b=1; a=\"2\""),
