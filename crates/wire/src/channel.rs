@@ -26,7 +26,7 @@ pub enum Kind {
     RpcIn,
     /// RPC over HTTP, to the client (MS-RPCH section 2.1.2.1.2).
     RpcOut,
-    /// Remote Desktop Gateway, from the client (MS-TSGU section 2.2.3.1).
+    /// Remote Desktop Gateway over HTTP, from the client (MS-TSGU).
     RdgIn,
     /// Remote Desktop Gateway, to the client; may be upgraded to a WebSocket.
     RdgOut,
@@ -71,7 +71,7 @@ pub enum Pairing {
     Alone,
     /// By who the client is: its address, and the query, which names the mailbox or server it wants (MS-RPCH section
     /// 2.2.2) and is the same on both channels. The cookie that RPC over HTTP itself pairs them with stands inside of
-    /// their bodies (section 2.2.3.5.1), and the user in a login: both come after the server was chosen.
+    /// their bodies (section 2.2.3), and the user in a login: both come after the server was chosen.
     Client,
     /// By its `RDG-Connection-Id` field ([`connection_id`]).
     ConnectionId,
@@ -157,7 +157,7 @@ pub fn upgrades_to_web_socket(value: &[u8]) -> bool {
     list(value).any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
 }
 
-/// The GUID in the value of an `RDG-Connection-Id` field (MS-TSGU section 2.2.3.2.1), with its braces or without.
+/// The GUID in the value of an `RDG-Connection-Id` field (MS-TSGU), with its braces or without.
 pub fn connection_id(value: &[u8]) -> Option<[u8; 16]> {
     let value = value.trim_ascii();
     let bare = value.strip_prefix(b"{").and_then(|value| value.strip_suffix(b"}")).unwrap_or(value);

@@ -31,7 +31,7 @@ pub enum Scheme {
     Ntlm,
     /// `Negotiate` (RFC 4559)
     Negotiate,
-    /// `Nego2`
+    /// `Nego2` (MS-N2HT)
     Nego2,
     /// `Kerberos`
     Kerberos,
@@ -81,8 +81,8 @@ impl Scheme {
 pub struct Authorization<'a> {
     /// The scheme.
     pub scheme: Scheme,
-    /// The value begins with the name of a scheme of connections, whatever follows. Servers may read
-    /// `NTLM,TlRM…` in their own ways; this counts all of them.
+    /// The value, or something behind a comma in it, begins with the name of a scheme of connections, whatever follows.
+    /// Servers may read `NTLM,TlRM…` or `x, NTLM TlRM…` in their own ways; this counts all of them.
     connection: bool,
     rest: &'a [u8],
 }
@@ -106,14 +106,9 @@ impl<'a> Authorization<'a> {
         let value = value.trim_ascii();
         let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
         let (name, rest) = value.split_at_checked(end).unwrap_or((value, &[]));
-        let begins = |scheme: &&(&str, Scheme)| {
-            let begin = value.get(..scheme.0.len());
-            begin.is_some_and(|begin| begin.eq_ignore_ascii_case(scheme.0.as_bytes()))
-        };
-        let begins = Scheme::ALL.iter().find(begins).map_or(Scheme::Other, |(_, scheme)| *scheme);
         Self {
             scheme: Scheme::of(name),
-            connection: begins.authenticates_connection(),
+            connection: value.split(|byte| *byte == b',').any(begins_with_connection),
             rest: rest.trim_ascii_start(),
         }
     }
@@ -132,6 +127,15 @@ impl<'a> Authorization<'a> {
             Scheme::Bearer | Scheme::Other => Ok(Token::Opaque),
         }
     }
+}
+
+fn begins_with_connection(element: &[u8]) -> bool {
+    let element = element.trim_ascii_start();
+    Scheme::ALL.iter().any(|(name, scheme)| {
+        let begin = element.get(..name.len());
+        scheme.authenticates_connection()
+            && begin.is_some_and(|begin| begin.eq_ignore_ascii_case(name.as_bytes()))
+    })
 }
 
 /// The scheme alone: what follows may be a password.
@@ -248,6 +252,8 @@ mod tests {
             ("NTLM,TlRM", Scheme::Other, true),
             ("NTLMTlRM", Scheme::Other, true),
             ("Negotiate=x", Scheme::Other, true),
+            ("Basic dTpw, Negotiate YII", Scheme::Basic, true),
+            ("x,ntlm", Scheme::Other, true),
             ("NTL M", Scheme::Other, false),
         ] {
             let parsed = Authorization::parse(value.as_bytes());

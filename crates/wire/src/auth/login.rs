@@ -93,6 +93,8 @@ pub struct Asked {
     pub ticket: Option<ApReq>,
     /// Why credentials could not be read; the request goes on all the same.
     pub unread: Option<Refusal>,
+    /// It only answers the server's last token and names nobody itself: who it is was said before.
+    goes_on: bool,
 }
 
 impl Asked {
@@ -170,6 +172,8 @@ pub struct Login {
     pinned: bool,
     /// Whom the server accepted on this connection.
     identity: Option<Identity>,
+    /// Who the login under way says it is, where the server asked for yet another message.
+    claimed: Option<Identity>,
     binding: ClientBinding,
 }
 
@@ -190,6 +194,11 @@ impl Login {
         }
         if asked.pins() && !asked.needs_http1() {
             self.pinned = true;
+            let claimed = self.claimed.take();
+            if asked.goes_on {
+                asked.identity = claimed;
+                asked.binding = self.binding;
+            }
             self.state = if asked.leg == Leg::Opening { State::Opened } else { State::Proving };
             if asked.leg == Leg::Proving {
                 self.identity = None;
@@ -201,7 +210,7 @@ impl Login {
     }
 
     /// The response to a request comes: its status, the values of all its `WWW-Authenticate` (for 407:
-    /// `Proxy-Authenticate`) fields, and the value of `Persistent-Auth` (MS-NTHT section 2.2.3), if any.
+    /// `Proxy-Authenticate`) fields, and the value of `Persistent-Auth` (MS-N2HT section 3.2.5), if any.
     pub fn response<'a>(
         &mut self,
         asked: &Asked,
@@ -231,8 +240,7 @@ impl Login {
         if !unauthorized {
             return Outcome::None;
         }
-        self.state = State::Open;
-        self.identity = None;
+        (self.state, self.identity, self.claimed) = (State::Open, None, None);
         Outcome::Offered
     }
 
@@ -255,6 +263,7 @@ impl Login {
     ) -> Outcome {
         if matches!(status, 401 | 407) {
             self.state = if offer.goes_on { State::Challenged } else { State::Open };
+            self.claimed = asked.identity.clone().filter(|_| offer.goes_on);
             return if offer.goes_on { Outcome::Challenged } else { Outcome::Failed };
         }
         if undecided(status) && persistent.is_none() && !offer.connection {
@@ -370,6 +379,7 @@ fn bare(protocol: Protocol) -> Asked {
         mechanism: None,
         ticket: None,
         unread: None,
+        goes_on: false,
     }
 }
 
@@ -409,7 +419,8 @@ impl Asked {
                 self.binding = ClientBinding::Hidden;
                 self.ticket = Some(ticket);
             }
-            Inner::Ntlm(Message::Challenge(_)) | Inner::Absent | Inner::Opaque => {}
+            Inner::Absent => self.goes_on = true,
+            Inner::Ntlm(Message::Challenge(_)) | Inner::Opaque => {}
         }
     }
 }

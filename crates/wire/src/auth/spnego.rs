@@ -9,7 +9,7 @@ use super::ntlm;
 const SPNEGO: &[u8] = b"\x2b\x06\x01\x05\x05\x02";
 /// 1.2.840.113554.1.2.2
 const KERBEROS: &[u8] = b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02";
-/// 1.2.840.48018.1.2.2, as Windows 2000 misspelled it and all do since (MS-SPNG section 1.9).
+/// 1.2.840.48018.1.2.2, as Windows 2000 misspelled it and all do since (MS-SPNG).
 const MS_KERBEROS: &[u8] = b"\x2a\x86\x48\x82\xf7\x12\x01\x02\x02";
 /// 1.3.6.1.4.1.311.2.2.10
 const NTLM: &[u8] = b"\x2b\x06\x01\x04\x01\x82\x37\x02\x02\x0a";
