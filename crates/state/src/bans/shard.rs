@@ -36,9 +36,10 @@ pub(super) struct InForce {
 }
 
 /// Bytes of an entry, of its place in the index and of one among the bans, both in trees whose nodes are at least half
-/// full; a user's name comes on top.
-pub(super) const ENTRY_BYTES: usize =
-    size_of::<Entry>() + 2 * (size_of::<(u128, u32)>() + size_of::<(Nanos, u32)>()) + size_of::<u32>();
+/// full, which with what holds them together is three times the bare entries. A user's name comes on top.
+pub(super) const ENTRY_BYTES: usize = size_of::<Option<Entry>>()
+    + 3 * (size_of::<(u128, u32)>() + size_of::<(Nanos, u32)>())
+    + 2 * size_of::<u32>();
 
 #[derive(Debug)]
 pub(super) struct Shard {
@@ -57,7 +58,8 @@ impl Shard {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             index: BTreeMap::new(),
-            slots: Vec::new(),
+            // All at once, so that it never doubles; the kernel gives it as it is touched.
+            slots: Vec::with_capacity(capacity),
             free: Vec::new(),
             ends: BTreeSet::new(),
             newest: NONE,
