@@ -34,7 +34,7 @@ mod simulation;
 pub mod stick;
 mod world;
 
-pub use counter::{Counter, FaultCounters};
+pub use counter::{Counter, FaultCounters, Gauge};
 pub use down::DownWatch;
 pub use fault::{Blame, Fault};
 pub use gate::{Enter, Gate, Pass};

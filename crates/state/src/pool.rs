@@ -15,7 +15,7 @@ use crate::line::Line;
 use crate::queue::Ticket;
 use crate::roster::Roster;
 use crate::stick::{Names, StickKey, StickTable};
-use crate::{Blame, Counter, Fault, Said, Server, Transition};
+use crate::{Blame, Counter, Fault, Gauge, Said, Server, Transition};
 
 /// One generation of a pool. What outlives a reload is in its `PoolLife` and in its servers.
 #[derive(Debug)]
@@ -59,6 +59,10 @@ pub struct PoolCounters {
     pub queued: Counter,
     /// Clients that could not wait because the queue was full.
     pub queue_full: Counter,
+    /// Server connections that belong to one client connection now, because of its login.
+    pub pinned: Gauge,
+    /// Server connections that wait for reuse now.
+    pub idle: Gauge,
 }
 
 /// The pool's side of a stick table.
@@ -126,6 +130,8 @@ impl PoolLife {
                 stuck: counter(),
                 queued: counter(),
                 queue_full: counter(),
+                pinned: Gauge::new(workers),
+                idle: Gauge::new(workers),
             },
         })
     }
