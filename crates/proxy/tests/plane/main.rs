@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod door;
+mod http;
+mod http_basics;
 mod limits;
 mod passthrough;
 mod proxy_header;

@@ -1,10 +1,12 @@
 //! One end of a relayed connection: a bare socket, or TLS over one.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::task::{Poll, ready};
 
 use transom_state::Fault;
 
+use crate::buffer::Buffer;
 use crate::runtime::Stop;
 use crate::socket::Socket;
 
@@ -20,9 +22,18 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self { network: vec![0; READ_BYTES].into_boxed_slice(), plain: Vec::new() }
     }
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::new());
+}
+
+/// Runs `work` with this thread's scratch; must not be called from within itself.
+pub(crate) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+    SCRATCH.with_borrow_mut(work)
 }
 
 /// What a read came to.
@@ -78,6 +89,52 @@ pub(crate) trait End {
     /// Passes the end on: there will be no more from us. Where this is the `last` thing before the close, a bare
     /// socket leaves it to the close.
     fn poll_end(&mut self, last: bool) -> Poll<Result<(), Failed>>;
+}
+
+/// Bytes on their way to an end that did not take them yet. Empty it holds no memory.
+#[derive(Default)]
+pub(crate) struct Outgoing {
+    bytes: Option<Buffer>,
+    sent: usize,
+}
+
+impl Outgoing {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_none()
+    }
+
+    /// Keeps bytes for the next [`Outgoing::poll_flush`].
+    pub(crate) fn hold(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.buffer().extend_from_slice(bytes);
+        }
+    }
+
+    /// Where to append what goes out next.
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        self.bytes.get_or_insert_with(Buffer::take)
+    }
+
+    /// Writes what `end` takes at once and keeps the rest. Follow with [`Outgoing::poll_flush`] before more is read: that
+    /// is what bounds memory.
+    pub(crate) fn send(&mut self, end: &mut impl End, bytes: &[u8]) -> Result<(), Failed> {
+        let written = if self.is_empty() { end.try_write(bytes)? } else { 0 };
+        self.hold(&bytes[written..]);
+        Ok(())
+    }
+
+    /// Waits until all has been handed to the network.
+    pub(crate) fn poll_flush(&mut self, end: &mut impl End) -> Poll<Result<(), Failed>> {
+        while let Some(bytes) = &self.bytes {
+            if self.sent == bytes.len() {
+                *self = Self::default();
+                break;
+            }
+            ready!(end.poll_writable())?;
+            self.sent += end.try_write(&bytes[self.sent..])?;
+        }
+        end.poll_drained()
+    }
 }
 
 /// Writes all of `bytes`, waiting for room, as long as the running task has time.

@@ -12,10 +12,10 @@ use crate::socket::Socket;
 /// Bytes of a request head looked at for its host.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// How long the client may take to take its answer.
-pub(super) const LINGER: Duration = Duration::from_secs(2);
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
 /// Answers as the listener says. Gives the fault for the log, which is the same whatever the answer.
-pub(super) async fn answer(how: PlainHttp, client: &Socket, bytes: &mut Vec<u8>) -> Fault {
+pub(crate) async fn answer(how: PlainHttp, client: &Socket, bytes: &mut Vec<u8>) -> Fault {
     if how == PlainHttp::Reset {
         client.reset_on_close();
         return Fault::ClientSentPlainHttp;

@@ -44,7 +44,7 @@ pub(super) async fn read(client: &Socket, bytes: &mut Vec<u8>) -> Result<Option<
 }
 
 /// The header to send first, empty where the pool asks for none. `received` is what a balancer in front of us said.
-pub(super) fn to_server(
+pub(crate) fn to_server(
     version: Option<ProxyProtocol>,
     received: Option<Addresses>,
     source: SocketAddr,
