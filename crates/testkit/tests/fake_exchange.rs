@@ -222,7 +222,7 @@ fn long_answers_are_held_and_streamed() {
         "POST /EWS/Exchange.asmx?count=2&every=10 HTTP/1.1\r\nHost: a\r\nContent-Length: {len}\r\n\r\n{body}"
     );
     let events = link.ask("POST", events).unwrap().text();
-    assert_eq!(events.matches("<Notification>").count(), 2);
+    assert_eq!(events.matches("<m:Notification>").count(), 2);
     let news = link.get("a", "/owa/ev.owa2?ns=PendingRequest&count=2&every=10", "").unwrap();
     assert_eq!(news.text(), "<script>notify(1)</script>\n<script>notify(2)</script>\n");
 }

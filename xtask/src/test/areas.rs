@@ -6,6 +6,7 @@ use super::Outcome;
 use super::count::Counts;
 use super::examples;
 use super::need::Need;
+use super::python;
 use crate::shell::{self, cargo, describe, keep};
 use crate::{demo, fuzz, tidy};
 
@@ -20,7 +21,7 @@ pub(crate) struct Area {
 /// Test binaries that need root and namespaces and are the end-to-end area's.
 const END_TO_END: [&str; 2] = ["e2e", "netns"];
 /// Test binaries that have an area of their own.
-const APART: [&str; 3] = ["packets", "namespaces", "crs"];
+const APART: [&str; 4] = ["packets", "namespaces", "crs", "clients"];
 
 /// The Core Rule Set with its regression tests; libmodsecurity's cases and libinjection's files lie beside it.
 const RULE_SET: Need = Need::Data { variable: "TRANSOM_CRS", beside: "../shared/crs/v4.28.0" };
@@ -47,6 +48,7 @@ pub(crate) const AREAS: &[Area] = &[
         ],
         run: |_| end_to_end(),
     },
+    Area { name: "clients", needs: &[Need::Program("python3")], run: |_| python::area() },
     Area {
         name: "packet",
         needs: &[Need::Root, Need::Namespaces, Need::Clang, Need::Program("ip"), Need::Program("curl")],
@@ -68,6 +70,8 @@ fn clippy() -> Result<Outcome> {
         "crs",
         "--test",
         "netns",
+        "--test",
+        "clients",
         "--features",
         "transom-packet/root-tests",
         "--locked",

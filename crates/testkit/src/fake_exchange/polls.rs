@@ -5,6 +5,8 @@ use std::io;
 use super::conversation::{Conversation, Ends, Next};
 
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// How many come if the query does not say.
+const NOTIFICATIONS: u64 = 3;
 
 /// MS-OXCMAPIHTTP 2.2.7: the answer begins at once and says once in a while that it is not done.
 pub(super) async fn mapi(it: &mut Conversation<'_>) -> io::Result<Next> {
@@ -40,17 +42,31 @@ pub(super) async fn ping(it: &mut Conversation<'_>) -> io::Result<Next> {
     it.reply(200, &fields, wbxml).await
 }
 
-/// `GetStreamingEvents` (MS-OXWSNTIF 3.1.4.3): a document of SOAP a notification.
+/// `GetStreamingEvents` (MS-OXWSNTIF 3.1.4.3): a document of SOAP a notification, and one that says it was the last.
 pub(super) async fn streaming(it: &mut Conversation<'_>) -> io::Result<Next> {
+    let count = it.head.number("count").unwrap_or(NOTIFICATIONS);
     let soap = |number: u64| {
-        format!(
+        let status = if number == count { "Closed" } else { "OK" };
+        let (before, between, behind) = (
             concat!(
                 r#"<?xml version="1.0" encoding="utf-8"?>"#,
-                r#"<Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body>"#,
-                "<Notification><StatusEvent>{}</StatusEvent></Notification></Body></Envelope>\n"
+                r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>"#,
+                r#"<m:GetStreamingEventsResponse xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages""#,
+                r#" xmlns:t="http://schemas.microsoft.com/exchange/services/2006/types"><m:ResponseMessages>"#,
+                r#"<m:GetStreamingEventsResponseMessage ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>"#,
+                "<m:Notifications><m:Notification><t:SubscriptionId>subscription</t:SubscriptionId><t:NewMailEvent>",
+                "<t:TimeStamp>2026-01-01T00:00:00Z</t:TimeStamp><t:ItemId Id=\"item-"
             ),
-            number
-        )
+            concat!(
+                r#"" ChangeKey="c"/><t:ParentFolderId Id="inbox" ChangeKey="c"/></t:NewMailEvent>"#,
+                "</m:Notification></m:Notifications><m:ConnectionStatus>"
+            ),
+            concat!(
+                "</m:ConnectionStatus></m:GetStreamingEventsResponseMessage></m:ResponseMessages>",
+                "</m:GetStreamingEventsResponse></s:Body></s:Envelope>\n"
+            ),
+        );
+        format!("{before}{number}{between}{status}{behind}")
     };
     notify(it, "text/xml; charset=utf-8", soap).await
 }
@@ -64,7 +80,7 @@ pub(super) async fn pending_request(it: &mut Conversation<'_>) -> io::Result<Nex
 async fn notify(it: &mut Conversation<'_>, kind: &str, text: impl Fn(u64) -> String) -> io::Result<Next> {
     let every = it.time("every", 1000);
     it.begin(200, &[("Content-Type", kind)], Ends::Chunked).await?;
-    for number in 1..=it.head.number("count").unwrap_or(3) {
+    for number in 1..=it.head.number("count").unwrap_or(NOTIFICATIONS) {
         it.piece(text(number).as_bytes()).await?;
         it.pause(every).await?;
     }
