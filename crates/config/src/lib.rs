@@ -32,7 +32,7 @@ pub use certificate::{
     ServerVerify, TlsVersion,
 };
 pub use expanded::{expanded, expanded_for_viewers};
-pub use health::{Expect, HealthCheck, Probe, Verify};
+pub use health::{Expect, HealthCheck, Probe, ProbeExpect, ProbeStep, StatusRange, Verify};
 pub use http::{
     Action, ClientTimeouts, Content, CookieMode, Edits, ErrorPage, FieldEdits, FieldMatch, Fixed, Forwarded,
     Http, HttpRoute, HttpTls, Matches, PathMatch, PoolCookie, Redirect, RequestKey, RequestLimits, Reuse,
@@ -56,7 +56,7 @@ pub use reference::reference;
 pub use report::{Code, FAULTS_MAX, Fault, Location, Report, Severity};
 pub use schema::json_schema;
 pub use source::SourceFile;
-pub use stick::StickTable;
+pub use stick::{StickTable, StickTableKey};
 
 /// A name given in the file: of a listener, pool, server, table, zone. Cheap to clone.
 pub type Name = Arc<str>;

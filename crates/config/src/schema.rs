@@ -55,6 +55,9 @@ fn kind(kind: &Kind) -> Value {
         }
         Kind::Path | Kind::UrlPath | Kind::RoutePath => string("^/"),
         Kind::Bytes { .. } => string("^[0-9]+(B|KiB|MiB|GiB|TiB)$"),
+        Kind::RequestKey => string("^(source|path|uri|(header|cookie|query):.+)$"),
+        Kind::Statuses => string("^[1-5]([0-9][0-9](-[1-5][0-9][0-9])?|xx)$"),
+        Kind::Hex => string("^[0-9A-Fa-f ]+$"),
         Kind::Url => string("^https?://"),
         Kind::Token | Kind::Header => string("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
         Kind::Template | Kind::Payload => json!({ "type": "string" }),

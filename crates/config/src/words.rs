@@ -1,8 +1,8 @@
 //! What the words of the file mean: the one list for reading and for writing them out.
 
 use crate::{
-    AccessFormat, Balance, Level, NotTls, OnDown, PlainHttp, ProxyProtocol, Role, StartState, TlsVersion,
-    Zones,
+    AccessFormat, Balance, CookieMode, Level, NotTls, OnDown, PlainHttp, ProxyProtocol, Role, StartState,
+    StickTableKey, TlsVersion, Zones,
 };
 
 pub(crate) const BALANCES: &[(&str, Balance)] = &[
@@ -23,6 +23,15 @@ pub(crate) const PROXY_PROTOCOLS: &[(&str, ProxyProtocol)] =
 
 pub(crate) const ADMIN_STATES: &[(&str, StartState)] =
     &[("ready", StartState::Ready), ("drain", StartState::Drain), ("maint", StartState::Maint)];
+
+pub(crate) const COOKIE_MODES: &[(&str, CookieMode)] =
+    &[("insert", CookieMode::Insert), ("prefix", CookieMode::Prefix), ("rewrite", CookieMode::Rewrite)];
+
+/// `same-site`, as it is to be written.
+pub(crate) const SAME_SITE: &[(&str, &str)] = &[("Strict", "Strict"), ("Lax", "Lax"), ("None", "None")];
+
+pub(crate) const STICK_KEYS: &[(&str, StickTableKey)] =
+    &[("ip", StickTableKey::Ip), ("text", StickTableKey::Text)];
 
 pub(crate) const PLAIN_HTTP: &[(&str, PlainHttp)] =
     &[("redirect", PlainHttp::Redirect), ("refuse", PlainHttp::Refuse), ("reset", PlainHttp::Reset)];
@@ -99,6 +108,9 @@ mod tests {
         same(listener::PLAIN_HTTP, PLAIN_HTTP);
         same(listener::NOT_TLS, NOT_TLS);
         same(listener::MODES, MODES);
+        same(pool::COOKIE_MODES, COOKIE_MODES);
+        same(pool::SAME_SITE, SAME_SITE);
+        same(pool::STICK_KEYS, STICK_KEYS);
         same(http::SCHEMES, SCHEMES);
         same(http::LISTENER_REDIRECT, LISTENER_REDIRECT);
         same(root::FORMATS, FORMATS);

@@ -160,7 +160,7 @@ pub(crate) fn check() -> HealthCheck {
 
 /// A stick table named `t`.
 pub(crate) fn table(size: u32, expire: u64) -> config::StickTable {
-    config::StickTable { name: "t".into(), size, expire: seconds(expire), place: place() }
+    config::StickTable { name: "t".into(), key: config::StickTableKey::Ip, size, expire: seconds(expire), place: place() }
 }
 
 /// The same pool, sticking to table `t`.

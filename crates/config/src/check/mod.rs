@@ -15,6 +15,7 @@ mod servers;
 mod shadow;
 mod sources;
 mod tls;
+mod under;
 
 pub(crate) use routes::shown;
 
@@ -25,7 +26,7 @@ use self::references::References;
 use crate::file::Fields;
 use crate::report::{Code, Fault, Report};
 use crate::source::Span;
-use crate::{Config, Files, Name, NamedFile, Place, StickTable};
+use crate::{Config, Files, Name, NamedFile, Place, StickTable, StickTableKey, words};
 
 /// What the checks of all nouns share.
 pub(crate) struct Checker<'a> {
@@ -66,12 +67,14 @@ pub(crate) fn check(
     let stick_tables = root.named("stick-table").iter().map(|one| {
         Arc::new(StickTable {
             name: one.name.clone(),
+            key: one.fields.word("key", words::STICK_KEYS).unwrap_or(StickTableKey::Ip),
             size: one.fields.number("size"),
             expire: one.fields.duration("expire"),
             place: checker.place(one.span),
         })
     });
-    let stick_tables = stick_tables.collect();
+    let stick_tables: Vec<_> = stick_tables.collect();
+    checker.pools_under(root, &listeners, &pools, &stick_tables);
     checker.unused();
     Config {
         zone,

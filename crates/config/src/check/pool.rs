@@ -1,15 +1,14 @@
 //! `[pool.NAME]`
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Checker;
 use crate::file::{Fields, Named, Value};
-use crate::model::pool::{CONNECT, PASSIVE, QUEUE, RETRY, SOURCE, STICK, TIMEOUTS};
+use crate::model::pool::{CONNECT, COOKIE, PASSIVE, QUEUE, RETRY, REUSE, SOURCE, STICK, TIMEOUTS};
 use crate::report::Code;
 use crate::{
-    Address, Balance, OnDown, Passive, Pool, Queue, RequestKey, Retry, Reuse, Server, Source, Stick,
-    Timeouts, words,
+    Address, Balance, CookieMode, OnDown, Passive, Pool, PoolCookie, Queue, Retry, Reuse, Server, Source,
+    Stick, Timeouts, words,
 };
 
 impl Checker<'_> {
@@ -29,11 +28,11 @@ impl Checker<'_> {
         Pool {
             name: named.name.clone(),
             balance: self.balance(fields),
-            hash_on: RequestKey::Source,
+            hash_on: fields.request_key("hash-on"),
             zones,
             stick: self.stick(fields),
-            cookie: None,
-            reuse: Reuse { idle: 64, idle_for: Duration::from_secs(60) },
+            cookie: self.cookie(fields),
+            reuse: reuse(fields),
             health_check,
             passive: passive(fields),
             timeouts: timeouts(fields),
@@ -97,8 +96,49 @@ impl Checker<'_> {
     fn stick(&mut self, pool: &Fields) -> Option<Stick> {
         pool.given("stick")?;
         let fields = pool.table("stick", &STICK);
-        Some(Stick { on: RequestKey::Source, table: self.stick_table_named(&fields, "table")? })
+        Some(Stick { on: fields.request_key("on"), table: self.stick_table_named(&fields, "table")? })
     }
+
+    fn cookie(&mut self, pool: &Fields) -> Option<PoolCookie> {
+        pool.given("cookie")?;
+        let fields = pool.table("cookie", &COOKIE);
+        let secure = fields.given("secure").map(|_| fields.bool("secure"));
+        let same_site = fields.given("same-site").and_then(|_| fields.word("same-site", words::SAME_SITE));
+        if same_site == Some("None") && secure == Some(false) {
+            let message = "browsers drop a cookie with `SameSite=None` that is not `Secure`";
+            self.fault(Code::ContradictoryKeys, fields.place("same-site"), message, "write `secure = true`");
+        }
+        let mode = fields.word("mode", words::COOKIE_MODES)?;
+        if mode != CookieMode::Insert {
+            for key in ["secure", "http-only", "same-site", "max-age", "domain"] {
+                if let Some(entry) = fields.written(key) {
+                    let message = format!(
+                        "`{key}` is for `mode = \"insert\"`: the application sets this cookie itself"
+                    );
+                    self.fault(
+                        Code::KeyNotHonoured,
+                        entry.span,
+                        message,
+                        "take it out, or write `mode = \"insert\"`",
+                    );
+                }
+            }
+        }
+        Some(PoolCookie {
+            name: fields.text("name")?.into(),
+            mode,
+            secure,
+            http_only: fields.bool("http-only"),
+            same_site: same_site.map(Into::into),
+            max_age: fields.given("max-age").map(|_| fields.duration("max-age")),
+            domain: fields.text("domain").map(Into::into),
+        })
+    }
+}
+
+fn reuse(pool: &Fields) -> Reuse {
+    let fields = pool.table("reuse", &REUSE);
+    Reuse { idle: fields.number("idle"), idle_for: fields.duration("idle-for") }
 }
 
 fn passive(pool: &Fields) -> Passive {
@@ -112,7 +152,7 @@ fn timeouts(pool: &Fields) -> Timeouts {
     Timeouts {
         connect: fields.duration("connect"),
         idle: fields.duration("idle"),
-        response: Duration::from_secs(120),
+        response: fields.duration("response"),
     }
 }
 

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::read;
 use crate::model::{Key, Need, Table};
 use crate::source::Span;
-use crate::{Address, LogSink, Name, PasswordHash, ServerName, Template};
+use crate::{Address, LogSink, Name, PasswordHash, RequestKey, ServerName, StatusRange, Template};
 
 /// A value of the type its key asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +39,12 @@ pub(crate) enum Value {
     PasswordHash(PasswordHash),
     /// The value of a header.
     Template(Template),
+    /// What requests are told apart by.
+    RequestKey(RequestKey),
+    /// Statuses of answers.
+    Statuses(StatusRange),
+    /// Bytes.
+    Octets(Box<[u8]>),
     /// Headers by name.
     Headers(Vec<Header>),
     /// The sound entries of a list.
@@ -198,6 +204,14 @@ impl Fields {
     pub(crate) fn word<T: Copy>(&self, name: &str, meanings: &[(&'static str, T)]) -> Option<T> {
         let Some(Value::Word(word)) = self.value(name) else { return None };
         meanings.iter().find(|(own, _)| *own == word).map(|(_, meaning)| *meaning)
+    }
+
+    /// What requests are told apart by, given or by default.
+    pub(crate) fn request_key(&self, name: &str) -> RequestKey {
+        match self.value(name) {
+            Some(Value::RequestKey(key)) => key,
+            _ => RequestKey::Source,
+        }
     }
 
     /// Where a log goes.

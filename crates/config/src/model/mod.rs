@@ -229,6 +229,12 @@ pub(crate) enum Kind {
     Authority,
     /// A whole URL.
     Url,
+    /// What clients or requests are told apart by.
+    RequestKey,
+    /// A status, a class or a range of statuses.
+    Statuses,
+    /// Bytes in hexadecimal digits.
+    Hex,
     /// Text that may have several lines and control characters.
     Payload,
     /// A number of bytes with a unit, in a range.
@@ -280,6 +286,9 @@ impl Kind {
             Self::Template => "the value of a header",
             Self::Authority => "a host, perhaps with a port",
             Self::Url => "a URL with `http://` or `https://`",
+            Self::RequestKey => "a part of the request",
+            Self::Statuses => "a status such as `200`, or a class such as `2xx`, in quotation marks",
+            Self::Hex => "bytes in hexadecimal digits",
             Self::Payload => "text, of several lines perhaps",
             Self::Bytes { .. } => "a number of bytes",
             Self::Headers(_) => "a table of headers",

@@ -5,6 +5,7 @@ pub(crate) mod address;
 pub(crate) mod duration;
 pub(crate) mod field;
 pub(crate) mod hash;
+pub(crate) mod key;
 pub(crate) mod name;
 pub(crate) mod number;
 mod punycode;
