@@ -74,7 +74,7 @@ pub struct Authenticate {
 pub enum Response {
     /// None: an anonymous login.
     Absent,
-    /// NTLMv1 (or with session security): it cannot be bound to a channel.
+    /// NTLMv1 (or NTLM2 in its place): it cannot be bound to a channel.
     V1,
     /// NTLMv2, with what stands in clear in its NTLMv2_CLIENT_CHALLENGE (section 2.2.2.7).
     V2(AvPairs),
