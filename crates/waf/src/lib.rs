@@ -63,6 +63,7 @@
 //! | `transaction`, `report`, `trace` | one request and its response, and what came of it |
 //! | `policy`, `inspection`, `decision` | the same under a site's policy: what a proxy calls |
 //! | `exclude`, `packages` | exceptions from rule sets: a site's own, and ours |
+//! | [`ftw`] | runs regression tests in go-ftw's form |
 //! | `audit`, `explain`, `mask`, `counters` | what is written about it |
 
 mod audit;
@@ -77,6 +78,7 @@ mod eval;
 mod exclude;
 mod explain;
 mod facts;
+pub mod ftw;
 mod inspection;
 pub mod lang;
 mod mask;

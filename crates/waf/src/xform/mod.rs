@@ -179,6 +179,19 @@ impl Xform {
         matches!(self, Self::Length | Self::Md5 | Self::Sha1)
     }
 
+    /// What it makes of `input`, without a code page.
+    pub fn transform(self, input: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.apply(input, None, &mut out);
+        out
+    }
+
+    /// Whether it is known without looking further that `input` stays as it is.
+    pub fn leaves(self, input: &[u8]) -> bool {
+        let touched = ByteSet::of_value(input).meets(self.triggers());
+        !touched && (!input.is_empty() || !self.changes_empty())
+    }
+
     /// Writes the transformed `input` to `out`, which is empty.
     pub(crate) fn apply(self, input: &[u8], unicode: Option<&UnicodeMap>, out: &mut Vec<u8>) {
         match self {

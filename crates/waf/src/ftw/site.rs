@@ -1,24 +1,32 @@
-//! The rule set under test with the web site it protects: a server that answers what it is asked to.
+//! The rule set under test with the web site it protects.
 
-use crate::ftw::{Request, base64};
+use super::{Output, Request, Stage, Test, base64};
+use crate::{
+    Connection, Engine, Fed, Interruption, Mode, Now, Report, RequestLine, Store, Transaction, Verdict,
+};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use transom_waf::{
-    Connection, Engine, Fed, Interruption, Now, Report, RequestLine, Store, Transaction, Verdict,
-};
 
 /// What came of a request.
-pub(crate) struct Outcome {
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The status the client gets.
     pub status: u16,
+    /// What the engine says; values are as they came, no secret is masked.
     pub report: Report,
     /// The error log, a line each.
     pub log: Vec<String>,
 }
 
-pub(crate) struct Site {
+/// An engine with the site behind it.
+pub struct Site {
+    /// The rules.
     pub engine: Arc<Engine>,
+    /// What outlives a request.
     pub store: Arc<Store>,
+    /// In place of what the rule files say.
+    pub mode: Option<Mode>,
     /// Takes the slow, obvious way.
     pub traced: bool,
 }
@@ -30,7 +38,27 @@ struct Response {
 }
 
 impl Site {
-    pub(crate) fn ask(&self, request: &Request) -> Outcome {
+    /// A site whose rules decide the mode.
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { engine, store: Arc::new(Store::new()), mode: None, traced: false }
+    }
+
+    /// What is wrong with the outcome of a test; nothing if it passes.
+    pub fn check(&self, test: &Test) -> Vec<String> {
+        test.stages.iter().flat_map(|stage| self.check_stage(stage)).collect()
+    }
+
+    fn check_stage(&self, stage: &Stage) -> Vec<String> {
+        let outcome = self.ask(&Request::from(&stage.input));
+        let output = &stage.output;
+        if output.expect_error {
+            return if outcome.status == 400 { Vec::new() } else { vec!["an error expected".to_owned()] };
+        }
+        faults(&outcome, output)
+    }
+
+    /// Sends a request.
+    pub fn ask(&self, request: &Request) -> Outcome {
         if !is_http(request) {
             return Outcome { status: 400, report: Report::default(), log: Vec::new() };
         }
@@ -41,6 +69,9 @@ impl Site {
         };
         let now = Now { unix_micros: 1_700_000_000_000_000, utc_offset_seconds: 0 };
         let mut transaction = Transaction::new(&self.engine, Some(&self.store), ends, "test-1", now);
+        if let Some(mode) = self.mode {
+            transaction.set_mode(mode.engine());
+        }
         if self.traced {
             transaction.start_trace();
         }
@@ -64,11 +95,44 @@ impl Site {
     }
 }
 
+/// Which expectations are not met.
+fn faults(outcome: &Outcome, output: &Output) -> Vec<String> {
+    let logged = outcome.report.matches.iter().filter(|found| found.log);
+    let ids: Vec<u64> = logged.map(|found| found.rule_id).collect();
+    let mut faults = Vec::new();
+    let mut check = |holds: bool, what: String| {
+        if !holds {
+            faults.push(format!("{what}; got {ids:?}, status {}", outcome.status));
+        }
+    };
+    for id in &output.expect {
+        check(ids.contains(id), format!("{id} expected"));
+    }
+    for id in &output.no_expect {
+        check(!ids.contains(id), format!("{id} not expected"));
+    }
+    for (pattern, wanted) in [(&output.match_regex, true), (&output.no_match_regex, false)] {
+        let Some(pattern) = pattern else { continue };
+        match regex_automata::meta::Regex::new(pattern) {
+            Ok(regex) => {
+                let found = outcome.log.iter().any(|line| regex.is_match(line));
+                check(found == wanted, format!("{pattern} {}expected", if wanted { "" } else { "not " }));
+            }
+            Err(error) => check(false, format!("{pattern} is no pattern: {error}")),
+        }
+    }
+    if let Some(status) = output.status {
+        let says_more = output.expect.len() + output.no_expect.len() > 0 || output.match_regex.is_some();
+        check(outcome.status == status || says_more, format!("status {status} expected"));
+    }
+    faults
+}
+
 fn borrow(headers: &[(Vec<u8>, Vec<u8>)]) -> impl Iterator<Item = (&[u8], &[u8])> {
     headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
 }
 
-pub(crate) fn inspect_request(transaction: &mut Transaction, request: &Request) -> Option<Interruption> {
+fn inspect_request(transaction: &mut Transaction, request: &Request) -> Option<Interruption> {
     let line = RequestLine { method: &request.method, uri: &request.uri, protocol: &request.version };
     match transaction.request_headers(line, borrow(&request.headers)) {
         Verdict::Refuse(interruption) => return Some(interruption),
