@@ -101,14 +101,36 @@ fn basic_says_with_each_request_whose_it_is() {
 }
 
 #[test]
-fn mixed_identities_on_a_connection_are_found() {
+fn strangers_on_a_connection_that_belongs_to_somebody_are_found() {
+    let table: [(&[(&str, bool)], bool); 5] = [
+        (&[("1", true), ("1", false)], false),
+        (&[("1", false), ("2", false)], false),
+        (&[("1", false), ("2", true), ("2", false)], false),
+        (&[("1", true), ("2", false)], true),
+        (&[("1", true), ("2", true)], true),
+    ];
+    for (requests, leaks) in table {
+        let exchange = exchange();
+        let mut link = link(&exchange);
+        for (client, logs_in) in requests {
+            let lines = format!("X-Test-Client: {client}\r\n");
+            if *logs_in {
+                link.login(&alice(), "NTLM", ["a", "/ews/"], &lines).unwrap();
+            } else {
+                link.get("a", "/", &lines).unwrap();
+            }
+        }
+        assert_eq!(exchange.connections().iter().any(Connection::leaks), leaks, "{requests:?}");
+    }
+}
+
+#[test]
+fn an_idle_connection_is_closed_when_told_so() {
     let exchange = exchange();
     let mut link = link(&exchange);
-    link.login(&alice(), "NTLM", ["a", "/ews/"], "X-Test-Client: 1\r\n").unwrap();
-    let leaked = |exchange: &FakeExchange| exchange.connections().iter().any(Connection::leaks);
-    assert!(!leaked(&exchange));
-    link.get("a", "/", "X-Test-Client: 2\r\n").unwrap();
-    assert!(leaked(&exchange));
+    assert_eq!(link.get("a", "/?idle=5000", "").unwrap().status, 200);
+    assert_eq!(link.get("a", "/?idle=10", "").unwrap().status, 200, "in time");
+    assert_eq!(link.standing(SOON), Standing::Closed);
 }
 
 #[test]

@@ -128,6 +128,12 @@ impl Login {
     }
 }
 
+/// Whether credentials log the connection in, not the request alone.
+pub(super) fn is_of_connection(authorization: &str) -> bool {
+    let scheme = authorization.split(' ').next().unwrap_or_default();
+    ["ntlm", "negotiate"].iter().any(|own| scheme.eq_ignore_ascii_case(own))
+}
+
 fn basic(world: &World, token: &[u8]) -> Verdict {
     let text = String::from_utf8_lossy(token);
     let (name, password) = text.split_once(':').unwrap_or((&text, ""));

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::World;
 use super::line::{Input, Output};
-use super::record::{Entry, Service};
+use super::record::{Entry, Said, Service};
 
 /// Talks until the client says good bye. SMTP's greeting names the client's address, as a receive connector logs it.
 pub(super) async fn serve(
@@ -36,7 +36,7 @@ pub(super) async fn serve(
                 Reply::Login => login(world, &mut input, &mut output).await?,
             },
         };
-        world.ledger.request(entry, None, line.as_bytes(), [None, None]);
+        world.ledger.request(entry, None, line.as_bytes(), Said::default());
         output.send(answer.as_bytes()).await?;
         if answer.starts_with("221 ") || answer.starts_with("* BYE") || line.eq_ignore_ascii_case("quit") {
             break;

@@ -25,7 +25,7 @@
 //!
 //! Any of them but channels takes orders in its query: `login` (a login is needed), `delay=MS`, `status=N`,
 //! `early` (answer before reading the body), `fields=N` (as many more fields), `field=NAME:VALUE`, `interim=N`,
-//! `expect=ignore` (no 100), `close=HOW` (see `trick.rs`).
+//! `expect=ignore` (no 100), `idle=MS` (closes when nothing comes in that time afterwards), `close=HOW` (see `trick.rs`).
 
 mod answer;
 mod body;

@@ -53,6 +53,11 @@ pub struct Connection {
     pub clients: Vec<String>,
     /// Different values of `X-Forwarded-For`.
     pub forwarded_for: Vec<String>,
+    /// Whom it belongs to: the client (as it names itself in `X-Test-Client`, empty where it does not) whose request
+    /// first carried a login that is the connection's.
+    pub owner: Option<String>,
+    /// Requests of other clients after that.
+    pub strangers: u64,
     /// What on it could be read in two ways, if anything.
     pub ambiguous: Option<String>,
     /// The first bytes that came on it, within TLS, as many as [`super::Options::received_bytes_max`] says.
@@ -62,10 +67,10 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Whether an answer to one client was given with the identity of another's login: more than one client on a
-    /// connection that belongs to somebody.
+    /// Whether anybody used it after it belonged to somebody else: was answered as another user, or took part in
+    /// another's login.
     pub fn leaks(&self) -> bool {
-        self.clients.len() > 1 && self.users.iter().any(|user| user != "-")
+        self.strangers > 0
     }
 }
 
@@ -126,6 +131,17 @@ impl Entry {
     }
 }
 
+/// What a request said of its client.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Said<'a> {
+    /// Who made it: `X-Test-Client`.
+    pub(super) client: Option<&'a str>,
+    /// `X-Forwarded-For`.
+    pub(super) forwarded_for: Option<&'a str>,
+    /// It carries a login that is the connection's.
+    pub(super) logs_in: bool,
+}
+
 /// All of them.
 #[derive(Default)]
 pub(super) struct Ledger {
@@ -167,6 +183,8 @@ impl Ledger {
             users: Vec::new(),
             clients: Vec::new(),
             forwarded_for: Vec::new(),
+            owner: None,
+            strangers: 0,
             ambiguous: None,
             received: Vec::new(),
             open: true,
@@ -190,20 +208,20 @@ impl Ledger {
     }
 
     /// A request that is about to be answered; returns its place on its connection.
-    pub(super) fn request(
-        &self,
-        entry: &Entry,
-        user: Option<&str>,
-        head: &[u8],
-        [client, forwarded_for]: [Option<&str>; 2],
-    ) -> u64 {
+    pub(super) fn request(&self, entry: &Entry, user: Option<&str>, head: &[u8], said: Said<'_>) -> u64 {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let number = {
             let mut record = entry.record();
             record.requests += 1;
             remember(&mut record.users, Some(user.unwrap_or("-")));
-            remember(&mut record.clients, client);
-            remember(&mut record.forwarded_for, forwarded_for);
+            remember(&mut record.clients, said.client);
+            remember(&mut record.forwarded_for, said.forwarded_for);
+            let client = said.client.unwrap_or_default();
+            if record.owner.as_deref().is_some_and(|owner| owner != client) {
+                record.strangers += 1;
+            } else if said.logs_in {
+                record.owner = Some(client.to_owned());
+            }
             record.requests
         };
         let head = String::from_utf8_lossy(head).trim_end().to_owned();

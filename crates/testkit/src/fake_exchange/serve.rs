@@ -11,8 +11,8 @@ use super::conversation::{Conversation, Ends, Next};
 use super::directory::Directory;
 use super::head::Head;
 use super::line::{Input, Output};
-use super::login::{Login, Verdict};
-use super::record::{Ending, Entry, Service};
+use super::login::{self, Login, Verdict};
+use super::record::{Ending, Entry, Said, Service};
 use super::{World, answer};
 
 /// How long a client is listened to after the last answer, so that it is not reset before it has read it.
@@ -34,6 +34,7 @@ pub(super) async fn serve(
         };
         let next = respond(world, entry, &mut login, (&head, &raw), &mut input, &mut output).await;
         match next {
+            Ok(Next::Keep) if expires(&head, &mut input).await? => break,
             Ok(Next::Keep) => {}
             Ok(Next::Close) => break,
             Ok(Next::Reset) => {
@@ -49,6 +50,18 @@ pub(super) async fn serve(
     output.finish().await;
     let _ = tokio::time::timeout(LINGER, input.gone()).await; // it has been told that nothing more comes
     Ok(())
+}
+
+/// Whether nothing more came in the time that `?idle=MS` gave: servers close idle connections while clients use them.
+async fn expires(head: &Head, input: &mut Input) -> io::Result<bool> {
+    let Some(idle) = head.number("idle").map(Duration::from_millis) else { return Ok(false) };
+    if !input.waiting().is_empty() {
+        return Ok(false);
+    }
+    match tokio::time::timeout(idle, input.fill()).await {
+        Ok(filled) => Ok(!filled?),
+        Err(_) => Ok(true),
+    }
 }
 
 /// Remembers that something had two meanings, and ends the connection.
@@ -67,7 +80,7 @@ async fn object(entry: &Entry, output: &mut Output, why: &str) -> io::Result<()>
 async fn respond(
     world: &Arc<World>,
     entry: &Arc<Entry>,
-    login: &mut Login,
+    state: &mut Login,
     (head, raw): (&Head, &[u8]),
     input: &mut Input,
     output: &mut Output,
@@ -78,7 +91,7 @@ async fn respond(
     let secure = entry.record().service == Service::Https;
     let binding = world.binding.filter(|_| secure);
     let required = answer::needs_login(head, &path);
-    let verdict = login.consider(world, head.field("authorization"), required, nonce, binding);
+    let verdict = state.consider(world, head.field("authorization"), required, nonce, binding);
     let (user, fields, asked) = match verdict {
         Verdict::As(user, fields) => (user, fields, false),
         Verdict::Ask(offers) => {
@@ -86,8 +99,12 @@ async fn respond(
             (None, offers.into_iter().map(field).collect(), true)
         }
     };
-    let who = [head.field("x-test-client"), head.field("x-forwarded-for")];
-    let number = world.ledger.request(entry, user.as_deref(), raw, who);
+    let said = Said {
+        client: head.field("x-test-client"),
+        forwarded_for: head.field("x-forwarded-for"),
+        logs_in: head.field("authorization").is_some_and(login::is_of_connection),
+    };
+    let number = world.ledger.request(entry, user.as_deref(), raw, said);
     let mut conversation = Conversation {
         world,
         entry,
