@@ -14,7 +14,7 @@ use transom_state::{Fault, Listener, Pass};
 use transom_wire::proxy_protocol::Addresses;
 
 use crate::log::Record;
-use crate::runtime::{Stop, runtime};
+use crate::runtime::Stop;
 use crate::socket::Socket;
 use crate::tls::TlsEnd;
 use crate::worker::Worker;
@@ -86,9 +86,7 @@ async fn enter(worker: &Worker, record: &mut Record, client: Socket) -> Result<E
     let Some(terms) = terms(&listener) else {
         return Ok(Entered::Bare(Arrived { client, bytes, received }));
     };
-    let begun = runtime().now();
     let (client, bytes) = terminate::shake_hands(worker, &terms, record, client, bytes).await?;
-    record.handshake = Some(runtime().now().duration_since(begun).into());
     Ok(Entered::Tls(Arrived { client, bytes, received }))
 }
 

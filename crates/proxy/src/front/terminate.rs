@@ -7,7 +7,7 @@ use transom_state::Fault;
 use transom_wire::sniff::{self, Speaks};
 
 use super::{client_stopped, plain};
-use crate::log::Record;
+use crate::log::{Record, Secured};
 use crate::runtime::runtime;
 use crate::socket::Socket;
 use crate::tls::{self, TlsEnd};
@@ -33,6 +33,7 @@ pub(super) async fn shake_hands(
     client: Socket,
     mut bytes: Vec<u8>,
 ) -> Result<(TlsEnd, Vec<u8>), Fault> {
+    let begun = runtime().now();
     runtime().deadline(terms.time);
     while sniff::first_bytes(&bytes) == Speaks::NeedMore {
         if client.read_more(&mut bytes, READ_BYTES).await.map_err(client_stopped)? == 0 {
@@ -47,7 +48,10 @@ pub(super) async fn shake_hands(
     let acceptor = world.acceptors.get(&record.listener.config.name).ok_or(Fault::ReloadCut)?;
     let client = tls::accept(client, acceptor, &mut bytes).await?;
     record.server_name = client.server_name().map(Into::into);
-    record.tls_version = client.version();
-    record.identity = client.identity().map(Box::new);
+    record.secured = Some(Box::new(Secured {
+        version: client.version().unwrap_or("TLS"),
+        identity: client.identity().map(Box::new),
+        handshake: runtime().now().duration_since(begun).into(),
+    }));
     Ok((client, bytes))
 }

@@ -52,9 +52,9 @@ pub(super) struct Own {
 
 impl<C: End> Client<C> {
     pub(super) fn new(worker: &'static Worker, mut record: Box<Record>, arrived: Arrived<C>) -> Self {
-        let secure = record.tls_version.map(|version| {
-            let (server_name, identity) = (record.server_name.clone(), record.identity.take());
-            Box::new(Secure { server_name, version, identity })
+        let secure = record.secured.as_mut().map(|secured| {
+            let (server_name, identity) = (record.server_name.clone(), secured.identity.take());
+            Box::new(Secure { server_name, version: secured.version, identity })
         });
         let input = (!arrived.bytes.is_empty()).then(|| {
             let mut input = Buffer::take();
@@ -159,7 +159,9 @@ impl<C: End> Client<C> {
                         });
                     }
                     Ok(None) => {}
-                    Err(http1::Refusal::HeadTooLarge) if !bytes.contains(&b'\n') => {
+                    Err(http1::Refusal::HeadTooLarge)
+                        if !bytes.iter().take(limits.head_bytes).any(|byte| *byte == b'\n') =>
+                    {
                         return Err(Refused::TARGET);
                     }
                     Err(refusal) => return Err(refusal.into()),
@@ -171,7 +173,7 @@ impl<C: End> Client<C> {
     }
 
     /// Says goodbye where the protocol below has a word for it, and closes.
-    pub(super) async fn close(mut self) {
+    pub(super) async fn close(mut self: Box<Self>) {
         runtime().deadline(GOODBYE);
         // A client that does not take it has its close all the same.
         let _ = poll_fn(|_| {

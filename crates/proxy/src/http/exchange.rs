@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use transom_state::{DownWatch, Fault};
 use transom_wire::http1::{self, Body, Field, Limits, Response, Version};
-use transom_wire::sniff::{self, Speaks};
 
 use super::body::Progress;
 use super::fields::Fields;
@@ -439,11 +438,9 @@ fn stays(bytes: &[u8], head: &Response, fields: &[Field]) -> bool {
     stays
 }
 
+/// A server that expects TLS answers plain text with an alert (RFC 8446 section 5.1).
 fn bad_response(bytes: &[u8]) -> Fault {
-    match sniff::first_bytes(bytes) {
-        Speaks::Tls => Fault::ServerSpeaksTls,
-        _ => Fault::ServerBadResponse,
-    }
+    if matches!(bytes, [21, 3, ..]) { Fault::ServerSpeaksTls } else { Fault::ServerBadResponse }
 }
 
 fn client_failed(failed: Failed) -> Fault {

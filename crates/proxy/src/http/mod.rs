@@ -39,11 +39,11 @@ pub(crate) fn life<C: End + Unpin + 'static>(
     record: Box<Record>,
     arrived: Arrived<C>,
 ) -> Life {
-    Box::pin(live(Client::new(worker, record, arrived)))
+    Box::pin(live(Box::new(Client::new(worker, record, arrived))))
 }
 
 /// Request after request. Between two of them this is a small parked future without a buffer.
-async fn live<C: End + Unpin + 'static>(mut client: Client<C>) {
+async fn live<C: End + Unpin + 'static>(mut client: Box<Client<C>>) {
     loop {
         if client.input.is_none()
             && let Err(fault) = client.wait().await
@@ -56,8 +56,33 @@ async fn live<C: End + Unpin + 'static>(mut client: Client<C>) {
         match Box::pin(serve::request(&mut client)).await {
             Next::Request => {}
             Next::Close => break,
-            Next::Upgraded(upgraded) => return upgraded.run(client).await,
+            Next::Upgraded(upgraded) => return Box::pin(upgraded.run(*client)).await,
         }
     }
-    client.close().await;
+    Box::pin(client.close()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::front;
+    use crate::socket::Socket;
+
+    fn size_of_serve<A, B, C, D, F>(_: impl Fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    fn size_of_life<A, F>(_: impl Fn(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// What a connection costs between two requests, beside its task and its readiness slot.
+    #[test]
+    fn an_idle_connection_is_a_small_parked_future() {
+        let bytes = size_of_serve(front::serve)
+            + size_of_life(live::<Socket>)
+            + size_of::<Client<Socket>>()
+            + size_of::<Record>();
+        assert!(bytes <= 480, "a connection between two requests takes {bytes} bytes");
+    }
 }

@@ -40,9 +40,13 @@ pub(crate) async fn open<C: End + Unpin + 'static>(
     }
 }
 
-async fn live(worker: &'static Worker, record: Box<Record>, relaying: Relaying) {
-    let relayed = relaying.await;
-    finish(worker, &record, &relayed);
+/// The relay, and its line.
+#[expect(clippy::manual_async_fn, reason = "it would hold its arguments twice")]
+fn live(worker: &'static Worker, record: Box<Record>, mut relaying: Relaying) -> impl Future<Output = ()> {
+    async move {
+        let relayed = relaying.as_mut().await;
+        finish(worker, &record, &relayed);
+    }
 }
 
 async fn begin<C: End + Unpin + 'static>(

@@ -36,7 +36,7 @@ pub(crate) fn write_request(out: &mut Vec<u8>, line: &RequestLine<'_>, date: &st
     let listener: &str = &line.record.listener.config.name;
     let pool: &str = line.pool.map_or(listener, |pool| &pool.config.name);
     let server: &str = line.server().map_or("<NOSRV>", |server| server);
-    let tls = if line.record.tls_version.is_some() { "~" } else { "" };
+    let tls = if line.record.secured.is_some() { "~" } else { "" };
     let _ = write!(out, "{} [{date}] {listener}{tls} {pool}/{server} ", line.record.client);
     let total = line.at.duration_since(line.begun).as_millis();
     let _ = write!(

@@ -73,8 +73,8 @@ pub(crate) fn write_request(out: &mut Vec<u8>, line: &RequestLine<'_>, stamp: &s
         bytes(out, "path", asked.path);
         string(out, "proto", asked.proto);
     }
-    if let Some(version) = line.record.tls_version {
-        string(out, "tls", version);
+    if let Some(secured) = &line.record.secured {
+        string(out, "tls", secured.version);
     }
     if let Some(name) = &line.record.server_name {
         string(out, "sni", name);
@@ -96,7 +96,7 @@ pub(crate) fn write_request(out: &mut Vec<u8>, line: &RequestLine<'_>, stamp: &s
 fn write_times(out: &mut Vec<u8>, line: &RequestLine<'_>) {
     out.extend_from_slice(b",\"ms\":{");
     let times = [
-        ("tls", line.record.handshake),
+        ("tls", line.record.secured.as_ref().map(|secured| secured.handshake)),
         ("head", line.head),
         ("queue", line.way.queue),
         ("connect", line.way.connect),

@@ -15,7 +15,7 @@ use transom_config::AccessFormat;
 use crate::runtime::runtime;
 use stamp::Stamp;
 
-pub(crate) use record::{Ending, Load, Record, Span, Way};
+pub(crate) use record::{Ending, Load, Record, Secured, Span, Way};
 pub(crate) use request::{Asked, RequestLine};
 pub(crate) use writer::{Sender, Writer};
 

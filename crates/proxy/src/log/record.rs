@@ -23,16 +23,22 @@ pub(crate) struct Record {
     pub(crate) pool: Option<Arc<Pool>>,
     /// The server name of its ClientHello.
     pub(crate) server_name: Option<Box<str>>,
-    /// The TLS version agreed on, where we end TLS.
-    pub(crate) tls_version: Option<&'static str>,
-    /// Who the client has proven to be by its certificate.
-    pub(crate) identity: Option<Box<Identity>>,
-    /// Time of the TLS handshake.
-    pub(crate) handshake: Option<Span>,
+    /// What TLS came to, where we end it.
+    pub(crate) secured: Option<Box<Secured>>,
     /// Time until its PROXY header and ClientHello were read.
     pub(crate) inspect: Option<Span>,
     /// How it came to its server.
     pub(crate) way: Way,
+}
+
+/// What the TLS of a client connection came to, its server name aside.
+pub(crate) struct Secured {
+    /// The version agreed on: `TLSv1.3`.
+    pub(crate) version: &'static str,
+    /// Who the client has proven to be by its certificate.
+    pub(crate) identity: Option<Box<Identity>>,
+    /// Time of the handshake.
+    pub(crate) handshake: Span,
 }
 
 /// The way of a connection or request to its server.
@@ -97,9 +103,7 @@ impl Record {
             listener,
             pool: None,
             server_name: None,
-            tls_version: None,
-            identity: None,
-            handshake: None,
+            secured: None,
             inspect: None,
             way: Way::default(),
         }

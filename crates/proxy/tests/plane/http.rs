@@ -146,7 +146,7 @@ impl Reader {
     }
 
     fn body(&mut self, mut message: Message, until_close: bool) -> Option<Message> {
-        if message.field("transfer-encoding") == Some("chunked") {
+        if message.field("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
             self.chunks(&mut message)?;
         } else if let Some(length) = message.field("content-length") {
             message.body = self.bytes(length.parse().unwrap())?;

@@ -4,6 +4,13 @@
 mod door;
 mod http;
 mod http_basics;
+mod http_bodies;
+mod http_limits;
+mod http_paths;
+mod http_reuse;
+mod http_smuggling;
+mod http_splits;
+mod http_upgrade;
 mod limits;
 mod passthrough;
 mod proxy_header;

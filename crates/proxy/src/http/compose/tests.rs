@@ -34,6 +34,7 @@ fn http() -> Http {
         limits: RequestLimits { head_bytes: 65_536, fields: 200, body: None, requests: None },
         error_pages: vec![],
         ready: false,
+        waf: None,
     }
 }
 
