@@ -168,13 +168,14 @@ impl Summary {
         let workers = workers(request, config);
         let now = SystemTime::now();
         let mut named = named::look_into(config);
-        let (shown, notes) = match tls::build(config, &Acceptors::new(), now) {
+        let (shown, mut notes) = match tls::build(config, &Acceptors::new(), now) {
             Ok(built) => (Shown::of(config, &built, now), built.notes),
             Err(faults) => {
                 named.extend(faults);
                 (Vec::new(), Vec::new())
             }
         };
+        notes.extend(config.remarks().into_iter().map(Note::Remark));
         let standing = limits::standing(config, workers);
         // What the process may raise its limit to; only `run` does.
         let files = limits::files().hard;

@@ -2,6 +2,7 @@
 
 mod http;
 mod pool;
+mod waf;
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::check::shown;
-use crate::model::{Need, Table, certificate, listener, pool as model_pool, root};
+use crate::model::{Need, Table, certificate, listener, pool as model_pool, root, waf as model_waf};
 use crate::text::duration::written;
 use crate::words::{self, Mode, Verified, word};
 use crate::{
@@ -73,6 +74,14 @@ fn write(config: &Config, hide: bool) -> String {
         out.header(&format!("pool.{}", name_key(&one.name)));
         out.lines(&model_pool::POOL, &pool::pool_lines(one, requests.contains(&one.name)));
     }
+    if let Some(abuse) = &config.abuse {
+        out.header("abuse");
+        out.lines(&model_waf::ABUSE, &waf::abuse_lines(abuse));
+    }
+    for one in &config.wafs {
+        out.header(&format!("waf.{}", name_key(&one.name)));
+        out.lines(&model_waf::WAF, &waf::waf_lines(one));
+    }
     for one in &config.stick_tables {
         out.header(&format!("stick-table.{}", name_key(&one.name)));
         out.lines(&model_pool::STICK_TABLE, &pool::stick_table(one));
@@ -127,6 +136,7 @@ fn listener_lines(listener: &Listener) -> Vec<Line> {
     let mut limit_lines = vec![
         ("connections", limits.connections.map(|n| n.to_string())),
         ("backlog", Some(limits.backlog.to_string())),
+        ("per-source", waf::per_source(&limits.per_source)),
     ];
     if let ListenerMode::Http(http) = &listener.mode {
         limit_lines.extend(http::request_limits(http));
@@ -315,9 +325,14 @@ mod tests {
         let again = load_text("expanded.toml", &text);
         assert_eq!(again.report.render(false), "", "{text}");
         assert_eq!(again.config, Some(config), "{text}");
-        // All but `include`, whose files are part of what is written out.
+        // All but `include`, whose files are part of what is written out, and applications, which are expanded.
+        all.clear();
+        keys(&ROOT, &mut all);
+        let mut expanded_away = vec!["application", "include"];
+        keys(&crate::model::application::APPLICATION, &mut expanded_away);
+        all.retain(|key| !expanded_away.contains(key));
         let written = |key: &&&str| text.contains(&format!("{key} = ")) || text.contains(&format!("[{key}"));
-        let missing: Vec<_> = all.iter().filter(|key| **key != "include" && !written(key)).collect();
+        let missing: Vec<_> = all.iter().filter(|key| !written(key)).collect();
         assert!(missing.is_empty(), "{missing:?} not in {text}");
     }
 }

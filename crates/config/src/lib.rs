@@ -4,8 +4,10 @@
 //! `transom_state` (live). Converting is the only validation. This crate does no I/O and reads no clock: the text of
 //! the file, of its includes and of the files it names comes in as arguments.
 
+mod abuse;
 mod certificate;
 mod check;
+mod expand;
 mod expanded;
 mod file;
 mod health;
@@ -18,15 +20,18 @@ mod place;
 mod pool;
 mod process;
 mod reference;
+mod remarks;
 mod report;
 mod schema;
 mod source;
 mod stick;
 mod text;
+mod waf;
 mod words;
 
 use std::sync::Arc;
 
+pub use abuse::{Abuse, AbuseRule, PerSource, Rate};
 pub use certificate::{
     Certificate, CertificateSource, ClientCertificates, ListenerTls, SYSTEM_AUTHORITIES, ServerTls,
     ServerVerify, TlsVersion,
@@ -57,6 +62,9 @@ pub use report::{Code, FAULTS_MAX, Fault, Location, Report, Severity};
 pub use schema::json_schema;
 pub use source::SourceFile;
 pub use stick::{StickTable, StickTableKey};
+pub use waf::{
+    Waf, WafAuditFormat, WafAuditLog, WafExclude, WafLimits, WafMode, WafRules, WafThresholds, WafWhenBroken,
+};
 
 /// A name given in the file: of a listener, pool, server, table, zone. Cheap to clone.
 pub type Name = Arc<str>;
@@ -82,6 +90,10 @@ pub struct Config {
     pub listeners: Vec<Arc<Listener>>,
     /// Pools in the order of the file.
     pub pools: Vec<Arc<Pool>>,
+    /// `[abuse]`: budgets of requests and failed logins; `None`: nothing is counted.
+    pub abuse: Option<Abuse>,
+    /// Firewalls in the order of the file.
+    pub wafs: Vec<Arc<Waf>>,
     /// Stick tables in the order of the file.
     pub stick_tables: Vec<Arc<StickTable>>,
 }
@@ -95,6 +107,11 @@ impl Config {
     /// The listener of that name.
     pub fn listener(&self, name: &str) -> Option<&Arc<Listener>> {
         self.listeners.iter().find(|listener| &*listener.name == name)
+    }
+
+    /// The firewall of that name.
+    pub fn waf(&self, name: &str) -> Option<&Arc<Waf>> {
+        self.wafs.iter().find(|waf| &*waf.name == name)
     }
 
     /// The stick table of that name.

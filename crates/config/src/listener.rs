@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::{Action, Http, ListenerTls, Name, Place};
+use crate::{Action, Http, ListenerTls, Name, PerSource, Place};
 
 /// `[listener.NAME]`
 #[derive(Debug, Clone, PartialEq)]
@@ -182,4 +182,6 @@ pub struct ListenerLimits {
     pub connections: Option<u32>,
     /// Connections the kernel keeps while they wait to be accepted.
     pub backlog: u32,
+    /// `per-source`: limits for each source.
+    pub per_source: PerSource,
 }

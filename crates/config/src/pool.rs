@@ -202,4 +202,7 @@ pub enum Source {
     Any,
     /// These in turn, so that a server can be given more than 65 thousand connections.
     Addresses(Vec<IpAddr>),
+    /// `client = true`: the client's own (IP_TRANSPARENT), so that servers see it. A connection never serves another
+    /// client's address.
+    Client,
 }

@@ -57,6 +57,7 @@ fn kind(kind: &Kind) -> Value {
         Kind::Bytes { .. } => string("^[0-9]+(B|KiB|MiB|GiB|TiB)$"),
         Kind::RequestKey => string("^(source|path|uri|(header|cookie|query):.+)$"),
         Kind::Statuses => string("^[1-5]([0-9][0-9](-[1-5][0-9][0-9])?|xx)$"),
+        Kind::Rate => string("^[0-9]+/(s|m|h)$"),
         Kind::Hex => string("^[0-9A-Fa-f ]+$"),
         Kind::Url => string("^https?://"),
         Kind::Token | Kind::Header => string("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
@@ -74,6 +75,7 @@ fn kind(kind: &Kind) -> Value {
         | Kind::Host
         | Kind::Glob
         | Kind::Ip
+        | Kind::Machine
         | Kind::Network
         | Kind::ServerName
         | Kind::Regex

@@ -2,7 +2,7 @@
 
 use crate::{
     AccessFormat, Balance, CookieMode, Level, NotTls, OnDown, PlainHttp, ProxyProtocol, Role, StartState,
-    StickTableKey, TlsVersion, Zones,
+    StickTableKey, TlsVersion, WafAuditFormat, WafMode, WafWhenBroken, Zones,
 };
 
 pub(crate) const BALANCES: &[(&str, Balance)] = &[
@@ -32,6 +32,15 @@ pub(crate) const SAME_SITE: &[(&str, &str)] = &[("Strict", "Strict"), ("Lax", "L
 
 pub(crate) const STICK_KEYS: &[(&str, StickTableKey)] =
     &[("ip", StickTableKey::Ip), ("text", StickTableKey::Text)];
+
+pub(crate) const WAF_MODES: &[(&str, WafMode)] =
+    &[("block", WafMode::Block), ("detect", WafMode::Detect), ("off", WafMode::Off)];
+
+pub(crate) const WHEN_BROKEN: &[(&str, WafWhenBroken)] =
+    &[("closed", WafWhenBroken::Closed), ("open", WafWhenBroken::Open)];
+
+pub(crate) const AUDIT_FORMATS: &[(&str, WafAuditFormat)] =
+    &[("json", WafAuditFormat::Json), ("native", WafAuditFormat::Native)];
 
 pub(crate) const PLAIN_HTTP: &[(&str, PlainHttp)] =
     &[("redirect", PlainHttp::Redirect), ("refuse", PlainHttp::Refuse), ("reset", PlainHttp::Reset)];
@@ -88,7 +97,7 @@ pub(crate) fn word<T: PartialEq>(meanings: &[(&'static str, T)], meaning: &T) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Word, certificate, health, http, listener, pool, root};
+    use crate::model::{Word, certificate, health, http, listener, pool, root, waf};
 
     /// The words of this release in the model, against those that have a meaning.
     fn same<T>(model: &[Word], meanings: &[(&str, T)]) {
@@ -111,6 +120,9 @@ mod tests {
         same(pool::COOKIE_MODES, COOKIE_MODES);
         same(pool::SAME_SITE, SAME_SITE);
         same(pool::STICK_KEYS, STICK_KEYS);
+        same(waf::MODES, WAF_MODES);
+        same(waf::WHEN_BROKEN, WHEN_BROKEN);
+        same(waf::AUDIT_FORMATS, AUDIT_FORMATS);
         same(http::SCHEMES, SCHEMES);
         same(http::LISTENER_REDIRECT, LISTENER_REDIRECT);
         same(root::FORMATS, FORMATS);

@@ -160,7 +160,13 @@ pub(crate) fn check() -> HealthCheck {
 
 /// A stick table named `t`.
 pub(crate) fn table(size: u32, expire: u64) -> config::StickTable {
-    config::StickTable { name: "t".into(), key: config::StickTableKey::Ip, size, expire: seconds(expire), place: place() }
+    config::StickTable {
+        name: "t".into(),
+        key: config::StickTableKey::Ip,
+        size,
+        expire: seconds(expire),
+        place: place(),
+    }
 }
 
 /// The same pool, sticking to table `t`.
@@ -185,6 +191,8 @@ pub(crate) fn config(pools: Vec<config::Pool>, tables: Vec<config::StickTable>) 
         admin: Admin { socket: None, bind: None, users: Vec::new() },
         listeners: Vec::new(),
         pools: pools.into_iter().map(Arc::new).collect(),
+        abuse: None,
+        wafs: Vec::new(),
         stick_tables: tables.into_iter().map(Arc::new).collect(),
     }
 }
@@ -197,7 +205,7 @@ pub(crate) fn listener(mode: ListenerMode) -> config::Listener {
         mode,
         sources: Sources::default(),
         accept_proxy: Vec::new(),
-        limits: ListenerLimits { connections: None, backlog: 1024 },
+        limits: ListenerLimits { connections: None, backlog: 1024, per_source: config::PerSource::default() },
         place: place(),
     }
 }

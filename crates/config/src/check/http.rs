@@ -44,7 +44,7 @@ impl Checker<'_> {
             limits: request_limits(fields),
             error_pages: self.error_pages(fields),
             ready: fields.bool("ready"),
-            waf: None,
+            waf: self.waf_named(fields),
         }
     }
 
@@ -131,7 +131,7 @@ impl Checker<'_> {
                 rewrite,
                 response_timeout: timeouts.given("response").map(|_| timeouts.duration("response")),
                 body_max: fields.table("limits", &ROUTE_LIMITS).integer("body"),
-                waf: None,
+                waf: self.waf_named(fields),
                 place: self.place(fields.span),
             });
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Checker;
+use super::waf::per_source;
 use crate::file::{Fields, Named, Value};
 use crate::model::listener::LISTENER_LIMITS;
 use crate::report::{Code, Fault};
@@ -118,7 +119,7 @@ impl Checker<'_> {
             let contradiction = match key {
                 "routes" => Some("no server name chooses the pool there"),
                 "tls" => Some("nothing is decrypted there"),
-                "redirect" => Some("no request is read there"),
+                "redirect" | "waf" => Some("no request is read there"),
                 _ => None,
             };
             if let Some(why) = contradiction {
@@ -175,6 +176,10 @@ impl Checker<'_> {
             let remedy = "raise `connections` in `[limits]`, or lower it here";
             self.fault(Code::LimitAboveGlobal, fields.place("connections"), message, remedy);
         }
-        ListenerLimits { connections, backlog: fields.number("backlog") }
+        ListenerLimits {
+            connections,
+            backlog: fields.number("backlog"),
+            per_source: per_source(&named.fields),
+        }
     }
 }

@@ -16,6 +16,7 @@ mod shadow;
 mod sources;
 mod tls;
 mod under;
+mod waf;
 
 pub(crate) use routes::shown;
 
@@ -40,6 +41,7 @@ pub(crate) struct Checker<'a> {
     certificates: References,
     pools: References,
     stick_tables: References,
+    wafs: References,
 }
 
 /// Checks the top level and gives the configuration, which counts only if the report has no errors after it.
@@ -54,11 +56,15 @@ pub(crate) fn check(
     let certificates = References::new("certificate", root.named("certificate"));
     let pools = References::new("pool", root.named("pool"));
     let stick_tables = References::new("stick-table", root.named("stick-table"));
+    let wafs = References::new("waf", root.named("waf"));
     let faulty = |key: &&str| root.written(key).is_some_and(|entry| entry.item.is_none());
-    let whole = whole && !["certificate", "listener", "pool", "stick-table"].iter().any(faulty);
-    let mut checker = Checker { report, files, whole, zone: zone.clone(), certificates, pools, stick_tables };
+    let whole = whole && !["certificate", "listener", "pool", "stick-table", "waf"].iter().any(faulty);
+    let mut checker =
+        Checker { report, files, whole, zone: zone.clone(), certificates, pools, stick_tables, wafs };
     let limits = checker.limits(root);
     let admin = checker.admin(root);
+    let abuse = checker.abuse(root);
+    let wafs = checker.wafs(root);
     let certificates = checker.certificates(root);
     let listeners = checker.listeners(root, &limits);
     checker.binds(root);
@@ -86,6 +92,8 @@ pub(crate) fn check(
         certificates,
         listeners,
         pools,
+        abuse,
+        wafs,
         stick_tables,
     }
 }

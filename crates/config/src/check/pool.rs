@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Checker;
 use crate::file::{Fields, Named, Value};
 use crate::model::pool::{CONNECT, COOKIE, PASSIVE, QUEUE, RETRY, REUSE, SOURCE, STICK, TIMEOUTS};
-use crate::report::Code;
+use crate::report::{Code, Fault};
 use crate::{
     Address, Balance, CookieMode, OnDown, Passive, Pool, PoolCookie, Queue, Retry, Reuse, Server, Source,
     Stick, Timeouts, words,
@@ -74,6 +74,16 @@ impl Checker<'_> {
             _ => None,
         });
         let addresses: Vec<_> = addresses.collect();
+        if fields.bool("client") {
+            if let Some(entry) = fields.written("addresses") {
+                let message = "the source is the client's address or one of ours, not both";
+                let fault = Fault::new(Code::ContradictoryKeys, entry.span, message);
+                self.report.push(
+                    fault.also(fields.place("client"), "the client's").remedy("take one of the two out"),
+                );
+            }
+            return Source::Client;
+        }
         if addresses.is_empty() {
             return Source::Any;
         }

@@ -39,6 +39,7 @@ pub(super) fn http_lines(http: &Http) -> Vec<Line> {
     let pages: Vec<String> = http.error_pages.iter().map(error_page).collect();
     lines.push(("error-pages", (!pages.is_empty()).then(|| rows(&pages))));
     lines.push(("ready", Some(http.ready.to_string())));
+    lines.push(("waf", http.waf.as_deref().map(quote)));
     lines
 }
 
@@ -67,6 +68,7 @@ fn route(route: &HttpRoute) -> String {
             Some(inline(&[("regex", Some(quote(regex))), ("with", Some(quote(with)))])),
         )),
     }
+    lines.push(("waf", route.waf.as_deref().map(quote)));
     if let Some(response) = route.response_timeout {
         lines.push(("timeouts", Some(inline(&[("response", time(response))]))));
     }

@@ -47,6 +47,7 @@ pub(super) fn pool_lines(pool: &Pool, requests: bool) -> Vec<Line> {
             "source",
             match &pool.source {
                 Source::Any => None,
+                Source::Client => Some(inline(&[("client", Some("true".to_owned()))])),
                 Source::Addresses(addresses) => Some(inline(&[("addresses", Some(list(addresses)))])),
             },
         ),

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::read;
 use crate::model::{Key, Need, Table};
 use crate::source::Span;
-use crate::{Address, LogSink, Name, PasswordHash, RequestKey, ServerName, StatusRange, Template};
+use crate::{Address, LogSink, Name, PasswordHash, Rate, RequestKey, ServerName, StatusRange, Template};
 
 /// A value of the type its key asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +43,8 @@ pub(crate) enum Value {
     RequestKey(RequestKey),
     /// Statuses of answers.
     Statuses(StatusRange),
+    /// So many in so long.
+    Rate(Rate),
     /// Bytes.
     Octets(Box<[u8]>),
     /// Headers by name.
@@ -137,6 +139,26 @@ impl Fields {
         self.entries.iter_mut().find(|entry| entry.key.name == name)
     }
 
+    /// Gives a key another value, where it stands; a new one stands where the table does.
+    pub(crate) fn set(&mut self, name: &str, value: Value) {
+        let Some(key) = self.table.key(name) else { return };
+        let span = self.place(name);
+        self.remove(name);
+        self.add(Entry { key, span, item: Some(Item { span, value }) });
+    }
+
+    /// Takes a key out.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.entries.retain(|entry| entry.key.name != name);
+    }
+
+    /// Takes over a key of another table that has one of the same name and kind.
+    pub(crate) fn copy(&mut self, name: &str, from: &Self) {
+        let (Some(key), Some(entry)) = (self.table.key(name), from.written(name)) else { return };
+        self.remove(name);
+        self.add(Entry { key, ..entry.clone() });
+    }
+
     /// The key if it was written, sound or not.
     pub(crate) fn written(&self, name: &str) -> Option<&Entry> {
         debug_assert!(self.table.key(name).is_some(), "`{name}` is not in the model");
@@ -158,7 +180,7 @@ impl Fields {
     }
 
     /// The value of a key, or its default. `None` where it has no default or is faulty.
-    fn value(&self, name: &str) -> Option<Value> {
+    pub(crate) fn value(&self, name: &str) -> Option<Value> {
         match self.written(name) {
             Some(entry) => entry.item.as_ref().map(|item| item.value.clone()),
             None => self.table.key(name).and_then(default),

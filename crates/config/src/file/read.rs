@@ -15,28 +15,42 @@ use crate::text;
 use crate::text::number::grouped;
 
 /// Reads one file's tree by the model.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     /// Where faults go.
-    pub(super) report: &'a mut Report,
+    report: &'a mut Report,
     /// Index of the file among those read.
-    pub(super) file: u32,
+    file: u32,
+    /// Where everything stands, of a text that is in no file.
+    fixed: Option<Span>,
 }
 
 /// Reads a value that stands in no file, such as a default. `None` if it is faulty.
 pub(crate) fn read_alone(kind: &'static Kind, text: &str) -> Option<Value> {
     let (value, faults) = DeValue::parse_recoverable(text);
     let mut report = Report::new(Arc::new([SourceFile::new(std::path::Path::new("model"), text)]));
-    let item = Reader { report: &mut report, file: 0 }.item(kind, &value, "");
+    let item = Reader::new(&mut report, 0).item(kind, &value, "");
     item.filter(|_| faults.is_empty() && report.errors() == 0).map(|item| item.value)
+}
+
+impl<'a> Reader<'a> {
+    /// Reads one of the files of the report.
+    pub(super) fn new(report: &'a mut Report, file: u32) -> Self {
+        Self { report, file, fixed: None }
+    }
+
+    /// Reads a text that is in no file; what is wrong with it stands at `span`.
+    pub(crate) fn at(report: &'a mut Report, span: Span) -> Self {
+        Self { report, file: span.file, fixed: Some(span) }
+    }
 }
 
 impl Reader<'_> {
     fn span(&self, range: std::ops::Range<usize>) -> Span {
-        Span::new(self.file, range)
+        self.fixed.unwrap_or_else(|| Span::new(self.file, range))
     }
 
     /// Reads a table. `path` is how it is called in messages, `""` for the top level.
-    pub(super) fn table(
+    pub(crate) fn table(
         &mut self,
         table: &'static Table,
         tree: &DeTable<'_>,

@@ -42,6 +42,7 @@ pub(super) fn scalar(kind: &Kind, text: &str) -> Result<Value, Problem> {
         Kind::Sink => Value::Sink(sink(text)?),
         Kind::Bind => Value::Bind(text::address::bind(text)?),
         Kind::Server => Value::Server(text::address::server(text)?),
+        Kind::Machine => Value::Text(machine(text)?.into()),
         Kind::Ip => Value::Ip(text::address::ip(text)?),
         Kind::Network => Value::Network(text::address::network(text)?),
         Kind::ServerName => Value::ServerName(text::name::server_name(text)?),
@@ -55,6 +56,7 @@ pub(super) fn scalar(kind: &Kind, text: &str) -> Result<Value, Problem> {
         Kind::RequestKey => Value::RequestKey(text::key::request_key(text)?),
         Kind::Statuses => Value::Statuses(text::key::statuses(text)?),
         Kind::Hex => Value::Octets(text::key::hex(text)?),
+        Kind::Rate => Value::Rate(text::rate::rate(text)?),
         Kind::Payload => Value::Text(payload(text)?.into()),
         Kind::Bytes { min, max } => Value::Integer(text::size::bytes(text, *min, *max)?),
         Kind::PasswordHash => Value::PasswordHash(text::hash::password_hash(text)?),
@@ -105,6 +107,16 @@ fn plain(text: &str) -> Result<&str, Problem> {
         return Ok(text);
     };
     Err(Problem::new(Code::BadText, message, format!("write 1 to {TEXT_CHARS_MAX} characters on one line")))
+}
+
+fn machine(text: &str) -> Result<&str, Problem> {
+    if text::address::server(text).is_ok() || text::address::ip(text).is_ok() {
+        return Ok(text);
+    }
+    if text.contains([':', '[', ']']) {
+        return text::address::server(text).map(|_| text);
+    }
+    text::name::host(text)
 }
 
 fn payload(text: &str) -> Result<&str, Problem> {

@@ -387,7 +387,14 @@ pub(crate) static ROUTE: Table = Table {
             .only(HTTP),
         Key::optional("timeouts", Kind::Table(&ROUTE_TIMEOUTS), "{ response = \"10m\" }", "the pool's", ROUTE_TIMEOUTS.doc).only(HTTP),
         Key::optional("limits", Kind::Table(&ROUTE_LIMITS), "{ body = \"150MiB\" }", "the listener's", ROUTE_LIMITS.doc).only(HTTP),
-        Key::later("waf", super::later::WAF),
+        Key::optional(
+            "waf",
+            Name,
+            "\"default\"",
+            "the listener's",
+            "The firewall that looks at its requests; one with `mode = \"off\"` looks at none.",
+        )
+        .only(HTTP),
     ],
 };
 

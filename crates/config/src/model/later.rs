@@ -13,16 +13,6 @@ pub(crate) const ACME: Later = Later {
     instead: "let the client that you order them with go on, and name its files: `chain` and `key`",
 };
 
-pub(crate) const APPLICATION: Later = Later {
-    what: "ready-made settings for Exchange come with the release that terminates HTTP",
-    instead: "write listeners and pools; the how-to for Exchange by TLS server name has them to copy",
-};
-
-pub(crate) const WAF: Later = Later {
-    what: "the web application firewall comes with a release after the one that terminates HTTP",
-    instead: "take it out, and keep filtering where you filter now",
-};
-
 pub(crate) const SHIELD: Later = Later {
     what: "the packet shield comes with the packet data plane",
     instead: "take it out; `allow`, `refuse` and `limits` of a listener work on connections",
@@ -36,11 +26,6 @@ pub(crate) const CLUSTER: Later = Later {
 pub(crate) const NODE: Later = Later {
     what: "several nodes in one file come with the release that forms clusters",
     instead: "give each node a file of its own; `include` holds what they share, `zone` says where each stands",
-};
-
-pub(crate) const CLIENT_SOURCE: Later = Later {
-    what: "connecting to servers from the client's own address comes with the packet data plane",
-    instead: "send the client's address instead: `connect = { proxy-protocol = \"v2\" }`, if the servers read it",
 };
 
 pub(crate) const PACKET_BALANCE: Later = Later {

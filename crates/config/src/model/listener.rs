@@ -4,6 +4,7 @@ use super::Kind::{Bind, Bool, Choice, Duration, Integer, List, Name, Network};
 use super::http::{
     ERROR_PAGE, FORWARDED, HTTP, LISTENER_EDITS, LISTENER_REDIRECT, LISTENER_TIMEOUTS, REQUEST_LIMITS, ROUTE,
 };
+use super::waf::PER_SOURCE;
 use super::{Key, Kind, Table, Word, certificate, later, milliseconds, root, seconds};
 
 /// `[listener.NAME]`
@@ -131,8 +132,14 @@ pub(crate) static LISTENER: Table = Table {
              no server up. For a balancer in front.",
         )
         .only(HTTP),
-        Key::later("waf", later::WAF),
-        Key::later("application", later::APPLICATION),
+        Key::optional(
+            "waf",
+            Name,
+            "\"default\"",
+            "none",
+            "The firewall that looks at requests; routes may name another.",
+        )
+        .only(HTTP),
         Key::later("balance", later::PACKET_BALANCE),
         Key::later("hash-on", later::PACKET_BALANCE),
     ],
@@ -190,6 +197,13 @@ pub(crate) static LISTENER_LIMITS: Table = Table {
             "4096",
             "Connections the kernel keeps while they wait to be accepted. The kernel's own limit, \
              `net.core.somaxconn`, may be lower.",
+        ),
+        Key::optional(
+            "per-source",
+            Kind::Table(&PER_SOURCE),
+            "{ connections = 200, connections-rate = \"50/s\" }",
+            "no limits",
+            PER_SOURCE.doc,
         ),
         REQUEST_LIMITS[0],
         REQUEST_LIMITS[1],

@@ -2,6 +2,7 @@
 //! when left out, and what to tell an administrator about it. From it come the checks of keys and types, the defaults,
 //! the JSON Schema and the reference page, so that they cannot differ.
 
+pub(crate) mod application;
 pub(crate) mod certificate;
 pub(crate) mod health;
 pub(crate) mod http;
@@ -9,6 +10,7 @@ pub(crate) mod later;
 pub(crate) mod listener;
 pub(crate) mod pool;
 pub(crate) mod root;
+pub(crate) mod waf;
 
 use std::time::Duration;
 
@@ -207,6 +209,8 @@ pub(crate) enum Kind {
     Bind,
     /// Address or name, and port, of a server.
     Server,
+    /// Address or name of a machine, perhaps with a port.
+    Machine,
     /// An address alone.
     Ip,
     /// A network or an address.
@@ -235,6 +239,8 @@ pub(crate) enum Kind {
     Statuses,
     /// Bytes in hexadecimal digits.
     Hex,
+    /// So many in so long.
+    Rate,
     /// Text that may have several lines and control characters.
     Payload,
     /// A number of bytes with a unit, in a range.
@@ -275,6 +281,7 @@ impl Kind {
             Self::Sink => "`stdout`, `stderr`, `off` or an absolute path",
             Self::Bind => "an address and port to accept on",
             Self::Server => "an address or name, and a port",
+            Self::Machine => "an address or name, perhaps with a port",
             Self::Ip => "an address",
             Self::Network => "a network or an address",
             Self::ServerName => "a server name, perhaps with `*.` in front",
@@ -288,6 +295,7 @@ impl Kind {
             Self::Url => "a URL with `http://` or `https://`",
             Self::RequestKey => "a part of the request",
             Self::Statuses => "a status such as `200`, or a class such as `2xx`, in quotation marks",
+            Self::Rate => "a rate such as `50/s`, in quotation marks",
             Self::Hex => "bytes in hexadecimal digits",
             Self::Payload => "text, of several lines perhaps",
             Self::Bytes { .. } => "a number of bytes",

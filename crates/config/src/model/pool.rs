@@ -2,7 +2,7 @@
 
 use super::Kind::{Bool, Choice, Duration, Host, Integer, Ip, List, Name, Server, Token};
 use super::http::HTTP;
-use super::{Key, Kind, Table, Word, certificate, health, later, milliseconds, root, seconds};
+use super::{Key, Kind, Table, Word, application, certificate, health, later, milliseconds, root, seconds};
 
 /// `[pool.NAME]`
 pub(crate) static POOL: Table = Table {
@@ -112,7 +112,13 @@ pub(crate) static POOL: Table = Table {
             "the kernel's choice",
             SOURCE.doc,
         ),
-        Key::later("application", later::APPLICATION),
+        Key::optional(
+            "application",
+            Choice(application::OF_POOL),
+            "\"exchange\"",
+            "it serves whatever is asked",
+            "Whose servers these are.",
+        ),
     ],
 };
 
@@ -324,7 +330,14 @@ pub(crate) static SOURCE: Table = Table {
             "Addresses of this machine that are used in turn, each for servers of its own family. Each gives about 28 to 64 thousand connections to one \
              server.",
         ),
-        Key::later("client", later::CLIENT_SOURCE),
+        Key::default(
+            "client",
+            Bool,
+            "false",
+            "Whether it is the client's own address, so that servers which read no PROXY header (Exchange's receive \
+             connectors) see who connects. It needs routing, which `check` prints, and the rights to do it \
+             (CAP_NET_ADMIN). A connection then never serves another client.",
+        ),
     ],
 };
 

@@ -54,6 +54,7 @@ pub enum Code {
     BadPlaceholder,
     BadRegex,
     BadSize,
+    BadRate,
     BadPasswordHash,
     PasswordInClear,
     EmptyList,
@@ -71,6 +72,7 @@ pub enum Code {
     UnusedCertificate,
     UnusedPool,
     UnusedStickTable,
+    UnusedWaf,
     UnusedUsers,
     OnlyBackups,
     NoneInService,
@@ -81,6 +83,7 @@ pub enum Code {
     SourceNeverAdmitted,
     EverybodyBelieved,
     UnverifiedServers,
+    UsersLockedOut,
 }
 
 impl Code {
@@ -114,6 +117,7 @@ impl Code {
         Self::BadPlaceholder,
         Self::BadRegex,
         Self::BadSize,
+        Self::BadRate,
         Self::BadPasswordHash,
         Self::PasswordInClear,
         Self::EmptyList,
@@ -131,6 +135,7 @@ impl Code {
         Self::UnusedCertificate,
         Self::UnusedPool,
         Self::UnusedStickTable,
+        Self::UnusedWaf,
         Self::UnusedUsers,
         Self::OnlyBackups,
         Self::NoneInService,
@@ -141,6 +146,7 @@ impl Code {
         Self::SourceNeverAdmitted,
         Self::EverybodyBelieved,
         Self::UnverifiedServers,
+        Self::UsersLockedOut,
     ];
 
     /// Error or warning.
@@ -195,6 +201,7 @@ impl Code {
             Self::BadName => ("bad-name", Error, "a name has characters that names cannot have"),
             Self::BadServerName => ("bad-server-name", Error, "no TLS client can ask for this name"),
             Self::BadPath => ("bad-path", Error, "a path is not absolute, or not of the form it must have"),
+            Self::BadRate => ("bad-rate", Error, "a rate is not a whole number and one of `/s`, `/m`, `/h`"),
             Self::BadSize => ("bad-size", Error, "a number of bytes is not a whole number and a unit"),
             Self::BadRegex => {
                 ("bad-regex", Error, "a regular expression does not compile, or takes too much memory")
@@ -242,6 +249,7 @@ impl Code {
                 ("unused-certificate", Warning, "neither a listener nor a pool uses the certificate")
             }
             Self::UnusedPool => ("unused-pool", Warning, "no listener leads to the pool"),
+            Self::UnusedWaf => ("unused-waf", Warning, "no listener and no route uses the firewall"),
             Self::UnusedStickTable => ("unused-stick-table", Warning, "no pool sticks by the table"),
             Self::UnusedUsers => ("unused-users", Warning, "there are admin users but no admin address"),
             Self::OnlyBackups => ("only-backups", Warning, "every server of a pool is a backup"),
@@ -265,6 +273,9 @@ impl Code {
             }
             Self::EverybodyBelieved => {
                 ("everybody-believed", Warning, "any client may claim any address by a PROXY protocol header")
+            }
+            Self::UsersLockedOut => {
+                ("users-locked-out", Warning, "failing in a user's name bans that user, whoever does it")
             }
             Self::UnverifiedServers => (
                 "unverified-servers",
