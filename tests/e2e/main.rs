@@ -11,6 +11,7 @@ mod peers;
 mod privileges;
 mod reload;
 mod seed_000;
+mod seed_001;
 mod seed_002;
 mod sticking;
 mod volume;
