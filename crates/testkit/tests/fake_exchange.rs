@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use transom_testkit::ca::Authority;
@@ -176,6 +177,31 @@ fn channels_of_rpc_carry_bytes_from_in_to_out() {
     echo.login(&alice(), "NTLM", ["a", "/whoami?login"], "").unwrap();
     let answer = echo.ask("RPC_IN_DATA", open("RPC_IN_DATA", 4) + "\0\0\0\0").unwrap();
     assert_eq!((answer.status, answer.body.len()), (200, 20));
+}
+
+#[test]
+fn a_channel_carries_volume_without_loss() {
+    const BYTES: usize = 20_000_000;
+    let exchange = exchange();
+    let (mut inward, mut outward) = (link(&exchange), link(&exchange));
+    for link in [&mut inward, &mut outward] {
+        link.login(&alice(), "NTLM", ["a", "/whoami?login"], "").unwrap();
+    }
+    let open = |method: &str, len: usize| {
+        format!(
+            "{method} /rpc/rpcproxy.dll HTTP/1.1\r\nHost: a\r\nX-Test-Channel: 8\r\nContent-Length: {len}\r\n\r\n"
+        )
+    };
+    outward.send(open("RPC_OUT_DATA", 76) + &"x".repeat(76)).unwrap();
+    outward.answer_head().unwrap();
+    let sender = thread::spawn(move || {
+        inward.send(open("RPC_IN_DATA", BYTES)).expect("the server reads");
+        inward.send(Pattern::new().bytes(BYTES)).expect("the server reads");
+        inward.answer("RPC_IN_DATA").expect("the end of the channel is answered").status
+    });
+    let received = outward.up_to(BYTES).unwrap();
+    assert_eq!((received.len(), Pattern::new().fault(0, &received)), (BYTES, None));
+    assert_eq!((sender.join().unwrap(), outward.standing(SOON)), (200, Standing::Closed));
 }
 
 #[test]
