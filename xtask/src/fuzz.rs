@@ -22,7 +22,13 @@ const LONGER: &[(&str, u64)] = &[("waf_engine", 3)];
 const GRACE: u64 = 60;
 
 /// Folders whose files are seeds as well: what tests keep anyway.
-const MORE_SEEDS: &[(&str, &str)] = &[("config", "examples"), ("config", "crates/config/tests/broken")];
+const MORE_SEEDS: &[(&str, &str)] = &[
+    ("config", "examples"),
+    ("config", "crates/config/tests/broken"),
+    ("import_haproxy", "crates/import/tests/haproxy"),
+    ("import_aloha", "crates/import/tests/aloha"),
+    ("import_squid", "crates/import/tests/squid"),
+];
 
 /// What to fuzz.
 #[derive(clap::Args)]
