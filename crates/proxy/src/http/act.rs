@@ -36,6 +36,7 @@ const READY: &[u8] = b"/.transom/ready";
 
 /// What does not change while a request is served.
 pub(super) struct Context<'a> {
+    pub(super) worker: &'static Worker,
     pub(super) head: Head<'a>,
     pub(super) told: compose::Told<'a>,
     pub(super) http: &'a Http,
@@ -47,7 +48,6 @@ pub(super) struct Context<'a> {
 
 /// A request that is being served.
 pub(super) struct Serving<'a> {
-    pub(super) worker: &'static Worker,
     pub(super) record: &'a Record,
     pub(super) request: &'a Request,
     pub(super) context: Context<'a>,
@@ -108,7 +108,7 @@ impl Serving<'_> {
             end.socket(),
         );
         let job = Job {
-            worker: self.worker,
+            worker: self.context.worker,
             pool,
             source: self.record.client.ip(),
             said: self.context.said,
@@ -208,7 +208,7 @@ impl Serving<'_> {
     /// An answer of our own.
     pub(super) async fn answer<C: End>(&self, end: &mut C, entry: &mut Entry) -> Served {
         if self.asks_ready() {
-            let status = if self.worker.is_draining() || !self.is_ready() { 503 } else { 200 };
+            let status = if self.context.worker.is_draining() || !self.is_ready() { 503 } else { 200 };
             let body: &[u8] = if status == 200 { b"ready\n" } else { b"not ready\n" };
             let answer = Answer { status, body: Some(("text/plain", body)), ..self.plain(entry) };
             return self.say(end, entry, answer).await;

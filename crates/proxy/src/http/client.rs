@@ -18,7 +18,7 @@ use super::request::Request;
 use crate::buffer::Buffer;
 use crate::end::{End, Read, with_scratch};
 use crate::front::Arrived;
-use crate::link::Link;
+use crate::link::{Counted, Link};
 use crate::log::Record;
 use crate::runtime::{Stop, runtime};
 use crate::worker::Worker;
@@ -41,6 +41,8 @@ pub(super) struct Client<C> {
     pub(super) secure: Option<Box<Secure>>,
     /// Requests served.
     pub(super) requests: u32,
+    /// No further request is served: a reload took the listener away.
+    pub(super) last: bool,
     generation: u32,
 }
 
@@ -48,6 +50,8 @@ pub(super) struct Client<C> {
 pub(super) struct Own {
     pub(super) lease: Lease,
     pub(super) link: Link,
+    /// Where a login is why.
+    pub(super) _pinned: Option<Counted>,
 }
 
 impl<C: End> Client<C> {
@@ -71,6 +75,7 @@ impl<C: End> Client<C> {
             received: arrived.received.map(Box::new),
             secure,
             requests: 0,
+            last: false,
             generation: 0,
         }
     }
@@ -125,14 +130,15 @@ impl<C: End> Client<C> {
         }
     }
 
-    /// From now on it belongs to the newest generation, if its listener is in that too.
+    /// From now on it belongs to the newest generation; where its listener is not in that, this request is its last.
     pub(super) fn renew(&mut self) {
         let Some((generation, listener)) = self.worker.newer(self.generation, &self.record.listener) else {
             return;
         };
         self.generation = generation;
-        if let Some(listener) = listener.filter(|listener| listener.http().is_some()) {
-            self.record.listener = listener;
+        match listener.filter(|listener| listener.http().is_some()) {
+            Some(listener) => self.record.listener = listener,
+            None => self.last = true,
         }
     }
 

@@ -13,7 +13,7 @@ use super::client::Own;
 use super::exchange::{Exchange, Terms, Told};
 use super::stream::ClientStream;
 use crate::buffer::Buffer;
-use crate::link::{Caller, Wish, reach};
+use crate::link::{Caller, Counted, Link, Wish, reach};
 use crate::log::Way;
 use crate::runtime::runtime;
 use crate::worker::Worker;
@@ -68,7 +68,7 @@ impl Job<'_> {
             }
             let was_own = own.is_some();
             let (lease, mut link) = match own.map(|own| *own) {
-                Some(Own { lease, mut link }) => {
+                Some(Own { lease, mut link, .. }) => {
                     link.reused = true;
                     way.server = u32::try_from(lease.index()).ok();
                     (lease, link)
@@ -97,7 +97,7 @@ impl Job<'_> {
             *told = exchange.told;
             self.count(&lease, told);
             let Err(fault) = outcome else {
-                return Ok(self.settle(exchange, was_own, Own { lease, link }));
+                return Ok(self.settle(exchange, was_own, lease, link));
             };
             // It closed, most likely for want of work, while the request was on its way.
             let stale = link.reused
@@ -129,18 +129,23 @@ impl Job<'_> {
     }
 
     /// Kept as the client's own, put back, or closed: never guessed.
-    fn settle(&self, exchange: Exchange<'_>, was_own: bool, own: Own) -> After {
+    fn settle(&self, exchange: Exchange<'_>, was_own: bool, lease: Lease, link: Link) -> After {
         let told = exchange.told;
+        let index = self.worker.index;
+        let own = |lease: Lease, link| {
+            let _pinned = self.pins.then(|| Counted::pinned(lease.pool(), index));
+            Box::new(Own { lease, link, _pinned })
+        };
         if told.upgraded {
-            return After::Upgraded(Box::new(own), exchange.into_rest());
+            return After::Upgraded(own(lease, link), exchange.into_rest());
         }
         if !told.server_stays || !told.complete {
             return After::Released;
         }
         if was_own || self.pins || !self.header.is_empty() {
-            return After::Own(Box::new(own));
+            return After::Own(own(lease, link));
         }
-        self.worker.idle().put(own.link);
+        self.worker.idle().put(link, lease.pool(), index);
         After::Released
     }
 

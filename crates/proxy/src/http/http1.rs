@@ -176,7 +176,9 @@ impl<C: End> ClientStream for Http1<'_, C> {
             // What it meant is for the budgets of failed logins.
             let _ = login.response(asked, reply.head.status, offers, persistent);
         }
-        self.keep &= !self.ends_with_close(reply) && !self.is_in_vain(reply.head.status);
+        self.keep &= !self.ends_with_close(reply)
+            && !self.is_in_vain(reply.head.status)
+            && !self.context.worker.is_draining();
         self.data_alone = reply.body == Body::Chunked && self.is_old();
         self.begun = true;
         let says = match (reply.head.status, self.keep) {

@@ -44,7 +44,7 @@ pub(super) async fn request<C: End>(client: &mut Client<C>) -> Next {
 
 /// Serves a request that is sound.
 async fn sound<C: End>(client: &mut Client<C>, mut request: Request, mut entry: Entry) -> Next {
-    let Client { worker, record, end, own, login, received, secure, requests, input, .. } = client;
+    let Client { worker, record, end, own, login, received, secure, requests, last, input, .. } = client;
     let (worker, record) = (*worker, &**record);
     let http = settings(&record.listener);
     let routes = record.listener.http().expect("requests are read on http listeners only");
@@ -52,6 +52,7 @@ async fn sound<C: End>(client: &mut Client<C>, mut request: Request, mut entry: 
     let route = routes.find(&facts);
     let pool = route.pool.as_ref().filter(|_| matches!(route.action(), Some(Action::Pool(_))));
     let context = Context {
+        worker,
         head: Head {
             bytes: &request.bytes,
             request: request.head,
@@ -64,9 +65,8 @@ async fn sound<C: End>(client: &mut Client<C>, mut request: Request, mut entry: 
         cookie: pool.and_then(|pool| pool.config.cookie.as_ref()),
         said: pool.map_or_else(Said::default, |pool| pool.said(&facts)),
     };
-    let last = http.limits.requests.is_some_and(|limit| *requests >= limit);
-    let serving =
-        Serving { worker, record, request: &request, context, keep: !last && !worker.is_draining() };
+    let last = *last || http.limits.requests.is_some_and(|limit| *requests >= limit);
+    let serving = Serving { record, request: &request, context, keep: !last && !worker.is_draining() };
     let served = match pool {
         Some(pool) if !serving.asks_ready() => {
             let kept = Kept { own, login, received: received.as_deref() };

@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use transom_state::Server;
+use transom_state::{Pool, Server};
 
+use super::counted::Counted;
 use super::{Link, Wish};
 use crate::end::End;
 use crate::runtime::runtime;
@@ -23,7 +24,13 @@ const PROVEN: Duration = Duration::from_secs(1);
 /// The idle connections of a worker, by server.
 #[derive(Default)]
 pub(crate) struct Idle {
-    servers: RefCell<HashMap<usize, Vec<Link>>>,
+    servers: RefCell<HashMap<usize, Vec<Waiting>>>,
+}
+
+/// One of them.
+struct Waiting {
+    link: Link,
+    _counted: Counted,
 }
 
 impl Idle {
@@ -35,14 +42,14 @@ impl Idle {
         let mut servers = self.servers.borrow_mut();
         let links = servers.get_mut(&identity(server))?;
         let (now, tls) = (runtime().now(), worker.tls());
-        while let Some(link) = links.last() {
-            if wish == Wish::Proven && now.duration_since(link.proven) > PROVEN {
+        while let Some(waiting) = links.pop() {
+            if wish == Wish::Proven && now.duration_since(waiting.link.proven) > PROVEN {
+                links.push(waiting);
                 return None;
             }
+            let mut link = waiting.link;
             // Those that do not fit any more are closed here.
-            if let Some(mut link) = links.pop().filter(|link| link.fits(server, &tls))
-                && link.is_quiet()
-            {
+            if link.fits(server, &tls) && link.is_quiet() {
                 link.reused = true;
                 return Some(link);
             }
@@ -51,7 +58,7 @@ impl Idle {
     }
 
     /// Keeps a connection that has just given a complete response, if its pool keeps any.
-    pub(crate) fn put(&self, mut link: Link) {
+    pub(crate) fn put(&self, mut link: Link, pool: &Arc<Pool>, worker: usize) {
         let limit = link.reuse.idle as usize;
         if limit == 0 || !link.is_quiet() {
             return;
@@ -63,12 +70,12 @@ impl Idle {
             // The one that waited longest is the least likely to be of use.
             drop(links.remove(0));
         }
-        links.push(link);
+        links.push(Waiting { link, _counted: Counted::idle(pool, worker) });
     }
 
     /// Closes those whose server has closed them, or that waited too long.
     pub(crate) fn sweep(&self, now: Instant) {
-        let fresh = |link: &Link| {
+        let fresh = |Waiting { link, .. }: &Waiting| {
             let waited = now.saturating_duration_since(link.proven);
             !link.end.socket().has_ended() && waited <= link.reuse.idle_for
         };

@@ -1,6 +1,7 @@
 //! Connections to servers: which server, how it is reached, and which connections are kept for further requests.
 
 mod connect;
+mod counted;
 mod idle;
 mod reach;
 
@@ -16,6 +17,7 @@ use crate::end::{End, Failed, Read, Scratch};
 use crate::socket::Socket;
 use crate::tls::{TlsEnd, TlsWorld};
 
+pub(crate) use counted::Counted;
 pub(crate) use idle::Idle;
 pub(crate) use reach::{Caller, Wish, reach};
 

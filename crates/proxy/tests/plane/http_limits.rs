@@ -152,9 +152,8 @@ fn a_door_that_drains_says_close_and_lets_idle_ones_go() {
     });
     door.plane().drain();
     assert!(idle.ends());
-    // It began before: its response may have been promised a connection that stays.
     busy.send("b");
-    assert!(busy.response().is_some());
+    assert_eq!(busy.response().unwrap().field("connection"), Some("close"));
     assert!(busy.ends());
 }
 
@@ -175,4 +174,19 @@ fn a_request_belongs_to_the_newest_configuration() {
     door.reload(&text(&[two.address.to_string()], "", ""));
     client.send(request);
     assert_eq!(client.response().unwrap().text(), "two");
+}
+
+#[test]
+fn a_listener_that_a_reload_took_away_answers_once_more() {
+    let (server, _) = mirror();
+    let with = |name: &str| text(&[server.address.to_string()], "", "").replace("listener.web", name);
+    let door = Door::open(&with("listener.web"));
+    let mut client = client(&door);
+    let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    client.send(request);
+    assert_eq!(client.response().unwrap().field("connection"), None);
+    door.reload(&with("listener.other"));
+    client.send(request);
+    assert_eq!(client.response().unwrap().field("connection"), Some("close"));
+    assert!(client.ends());
 }

@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 
 use base64::Engine;
 
-use crate::door::{DEADLINE, Door, Server};
+use crate::door::{DEADLINE, Door, Server, wait_until};
 use crate::http::{Reader, answering, client, door, mirror, ok, text};
 
 fn get(client: &mut Reader, path: &str) -> String {
@@ -296,7 +296,13 @@ fn a_login_makes_the_connection_its_clients_own() {
         assert_eq!(get(&mut bob, "/"), "bob");
     }
     assert_eq!(server.accepted(), 3, "strangers share theirs");
+    let world = door.world();
+    let counters = world.pool("servers").unwrap().counters();
+    wait_until("two logins and one idle connection", || {
+        (counters.pinned.now(), counters.idle.now()) == (2, 1)
+    });
     drop((alice, bob));
+    wait_until("no logins", || counters.pinned.now() == 0);
     for _ in 0..5 {
         assert_eq!(get(&mut client(&door), "/"), "nobody");
     }
