@@ -78,6 +78,7 @@ fn kind(kind: &Kind) -> Value {
         | Kind::Machine
         | Kind::Network
         | Kind::ServerName
+        | Kind::RequestHost
         | Kind::Regex
         | Kind::Authority => {
             json!({ "type": "string", "minLength": 1 })

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::Checker;
 use super::tls::HTTP_ALPN;
 use crate::file::{Entry, Fields, Named, Value};
+use crate::model::certificate::LISTENER_TLS;
 use crate::model::http::{
     ACTIONS, FIXED, FORWARDED, LISTENER_TIMEOUTS, REDIRECT, REPLACE_PATH, REWRITES, ROUTE_LIMITS,
     ROUTE_TIMEOUTS,
@@ -28,6 +29,7 @@ impl Checker<'_> {
         let routes = self.http_routes(fields);
         let otherwise = self.otherwise(named, pool);
         self.in_clear(fields);
+        self.spoken(fields);
         let tls = tls.map(|tls| HttpTls {
             tls: with_alpn(tls, fields),
             handshake_timeout: fields.duration("inspect-timeout"),
@@ -103,6 +105,19 @@ impl Checker<'_> {
             if let Some(entry) = fields.written(key) {
                 let message = format!("`{key}` is for listeners with `tls`, and this one has none");
                 self.fault(Code::KeyNotHonoured, entry.span, message, "take it out, or add `tls`");
+            }
+        }
+    }
+
+    /// Protocols of `alpn` that requests could not be read in: clients would be promised what they do not get.
+    fn spoken(&mut self, listener: &Fields) {
+        let tls = listener.table("tls", &LISTENER_TLS);
+        for item in tls.list("alpn") {
+            let Value::Text(protocol) = &item.value else { continue };
+            if !HTTP_ALPN.contains(&&**protocol) {
+                let message = format!("a listener of `mode = \"http\"` does not speak `{protocol}`");
+                let remedy = format!("write `alpn = [\"{}\"]`, or take it out", HTTP_ALPN.join("\", \""));
+                self.fault(Code::UnknownWord, item.span, message, remedy);
             }
         }
     }

@@ -18,7 +18,7 @@ const LONG: &str = "65m";
 const ATTACKS: &str = r"['autodiscover.*powershell', 'powershell.*autodiscover', 'x-rps-cat=', 'autodiscover\.json.*(/mapi/nspi|/ews|/powershell)']";
 
 /// Cookies that only servers give each other: ProxyLogon (CVE-2021-26855).
-const BACKEND_COOKIE: &str = r"'(?i)(^|[;,\s])(x-beresource|x-anonresource-backend)\s*='";
+const SERVER_COOKIE: &str = r"'(?i)(^|[;,\s])(x-beresource|x-anonresource[a-z-]*)\s*='";
 
 /// The cookie of ProxyToken (CVE-2021-33766).
 const TOKEN_COOKIE: &str = r"'(?i)(^|[;,\s])securitytoken\s*='";
@@ -199,7 +199,7 @@ impl Application<'_> {
             route("-attack-uri", &format!("uri-regex = {ATTACKS}\nrefuse = 403"));
             let cookie =
                 |regex: &str| format!("headers = [{{ name = \"Cookie\", regex = {regex} }}]\nrefuse = 403");
-            route("-attack-cookie", &cookie(BACKEND_COOKIE));
+            route("-attack-cookie", &cookie(SERVER_COOKIE));
             route("-attack-token", &format!("paths = [\"/ecp\"]\n{}", cookie(TOKEN_COOKIE)));
         }
         let blocked = self.blocked();

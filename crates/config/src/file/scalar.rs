@@ -59,6 +59,7 @@ pub(super) fn scalar(kind: &Kind, text: &str) -> Result<Value, Problem> {
         Kind::Rate => Value::Rate(text::rate::rate(text)?),
         Kind::Payload => Value::Text(payload(text)?.into()),
         Kind::Bytes { min, max } => Value::Integer(text::size::bytes(text, *min, *max)?),
+        Kind::RequestHost => Value::ServerName(text::name::request_host(text)?),
         Kind::PasswordHash => Value::PasswordHash(text::hash::password_hash(text)?),
         _ => Value::Text(plain(text)?.into()),
     })

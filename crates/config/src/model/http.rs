@@ -310,7 +310,7 @@ pub(crate) static ROUTE: Table = Table {
         .only(&["passthrough"]),
         Key::optional(
             "hosts",
-            List(&Kind::ServerName),
+            List(&Kind::RequestHost),
             "[\"mail.example.com\"]",
             "any",
             "Names in the Host header, without its port, in any letter case; `*.` as under `sni`.",

@@ -217,6 +217,8 @@ pub(crate) enum Kind {
     Network,
     /// A server name of TLS, or a wildcard.
     ServerName,
+    /// A host that requests are for: a server name of TLS, or an IPv4 address.
+    RequestHost,
     /// An argon2id hash.
     PasswordHash,
     /// A path that requests are compared with.
@@ -285,6 +287,7 @@ impl Kind {
             Self::Ip => "an address",
             Self::Network => "a network or an address",
             Self::ServerName => "a server name, perhaps with `*.` in front",
+            Self::RequestHost => "a host name, perhaps with `*.` in front",
             Self::PasswordHash => "an argon2id hash",
             Self::RoutePath => "a path that begins with `/`, not encoded",
             Self::Token => "a word of HTTP",
