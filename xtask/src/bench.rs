@@ -1,5 +1,7 @@
 //! `bench`: builds the door and the harness with optimisation, and measures (docs/bench/README.md).
 
+mod waf;
+
 use anyhow::{Context, Result, bail};
 
 use crate::shell::{cargo, root, target_folder};
@@ -8,13 +10,16 @@ use crate::shell::{cargo, root, target_folder};
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Options {
-    /// Rows and options of the harness; `--help` shows them.
+    /// Rows and options of the harness; `--help` shows them. `waf` alone measures the web application firewall.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
 
 /// The command line: builds, then hands on; true when all was measured.
 pub(crate) fn run(options: &Options) -> Result<bool> {
+    if options.arguments == ["waf"] {
+        return waf::run();
+    }
     let has = |option: &str| {
         let alike = |given: &String| given.split('=').next() == Some(option);
         options.arguments.iter().any(alike)

@@ -123,7 +123,7 @@ impl Inspection {
     }
 
     fn has(&self, part: char) -> bool {
-        self.transaction.audit_parts.contains(part)
+        self.transaction.audit_parts().contains(part)
     }
 
     fn text(&self, var: Var) -> String {

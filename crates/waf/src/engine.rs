@@ -8,7 +8,7 @@ use crate::lang::settings::Settings;
 use crate::lang::{Files, LoadError, Loader, Warning};
 use crate::packages::Package;
 use crate::program::Program;
-use crate::select::Column;
+use crate::select::{Column, Hit};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where rules come from.
@@ -43,6 +43,8 @@ const ROOM_BYTES_MAX: usize = 1 << 20;
 pub(crate) struct Room {
     pub(crate) facts: Facts,
     pub(crate) columns: Vec<Column>,
+    pub(crate) matched: Vec<Hit>,
+    pub(crate) buffers: Vec<Vec<u8>>,
 }
 
 impl Engine {
@@ -75,7 +77,8 @@ impl Engine {
         spare.unwrap_or_else(|| {
             let mut columns = Vec::new();
             columns.resize_with(self.program.columns.len(), Column::default);
-            Room { facts: Facts::new(self.program.tx.len(), self.program.paths.len()), columns }
+            let facts = Facts::new(self.program.tx.len(), self.program.paths.len());
+            Room { facts, columns, matched: Vec::new(), buffers: Vec::new() }
         })
     }
 

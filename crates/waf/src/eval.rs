@@ -124,11 +124,17 @@ impl Transaction {
         {
             return answer;
         }
-        let argument = match link.argument.literal() {
-            Some(argument) => std::borrow::Cow::Borrowed(argument),
-            None => std::borrow::Cow::Owned(self.expand(program, &link.argument)),
-        };
-        let argument = argument.as_ref();
+        if let Some(argument) = link.argument.literal() {
+            return self.link_to(program, rule, link, list, argument);
+        }
+        let argument = self.fill(program, &link.argument);
+        let matched = self.link_to(program, rule, link, list, &argument);
+        self.give_back(argument);
+        matched
+    }
+
+    /// Asks about what a link looks at, with its argument filled in.
+    fn link_to(&mut self, program: &Program, rule: &Rule, link: &Link, list: u32, argument: &[u8]) -> bool {
         if link.column.is_none() {
             self.refresh_volatile(program, &program.lists[list as usize]);
         }

@@ -90,6 +90,7 @@ mod program;
 mod report;
 mod request;
 mod select;
+mod short;
 mod store;
 mod trace;
 mod transaction;

@@ -12,6 +12,7 @@ use crate::lang::settings::LimitAction;
 use crate::program::{Exclusion, Program};
 use crate::report::{Interruption, Match, Refusal, Report};
 use crate::select::{Column, Hit, STORED, Source};
+use crate::short::Short;
 use crate::store::{At, Store};
 use crate::trace::Event;
 use std::net::SocketAddr;
@@ -108,7 +109,10 @@ pub struct Transaction {
     pub(crate) body_kind: Option<BodyKind>,
     pub(crate) xml_into_args: XmlArgs,
     pub(crate) audit_engine: Option<bool>,
-    pub(crate) audit_parts: String,
+    /// In place of those that the rule files set.
+    pub(crate) audit_parts: Option<String>,
+    /// For texts that are filled in.
+    pub(crate) buffers: Vec<Vec<u8>>,
     pub(crate) request_body: Vec<u8>,
     pub(crate) response_body: Vec<u8>,
     /// More of it came than the limit lets in.
@@ -126,8 +130,13 @@ impl Drop for Transaction {
         if self.spoiled || std::thread::panicking() {
             return;
         }
-        let room =
-            Room { facts: std::mem::take(&mut self.facts), columns: std::mem::take(&mut self.columns) };
+        self.matched.clear();
+        let room = Room {
+            facts: std::mem::take(&mut self.facts),
+            columns: std::mem::take(&mut self.columns),
+            matched: std::mem::take(&mut self.matched),
+            buffers: std::mem::take(&mut self.buffers),
+        };
         self.engine.take_back(room);
     }
 }
@@ -143,7 +152,7 @@ impl Transaction {
     ) -> Self {
         let program = &engine.program;
         let settings = &program.settings;
-        let Room { facts, columns } = engine.room();
+        let Room { facts, columns, matched, buffers } = engine.room();
         let mut transaction = Self {
             facts,
             columns,
@@ -157,7 +166,7 @@ impl Transaction {
             removed: Vec::new(),
             exempt: Vec::new(),
             rule: u32::MAX,
-            matched: Vec::new(),
+            matched,
             matches: Vec::new(),
             // GLOBAL is there without being asked for.
             keys: STORED.map(|var| (var == Var::Global).then(Vec::new)),
@@ -171,7 +180,8 @@ impl Transaction {
             body_kind: None,
             xml_into_args: settings.xml_into_args,
             audit_engine: settings.audit.engine,
-            audit_parts: settings.audit.parts.clone(),
+            audit_parts: None,
+            buffers,
             request_body: Vec::new(),
             response_body: Vec::new(),
             request_body_cut: false,
@@ -308,7 +318,7 @@ impl Transaction {
         let inspected = settings.response_mime_types.iter().any(|known| {
             known.as_bytes().eq_ignore_ascii_case(media_type) || media_type.is_empty() && known == "null"
         });
-        if !inspected {
+        if !inspected && self.trace.is_some() {
             let shown = String::from_utf8_lossy(content_type).into_owned();
             self.note(|| format!("Response Content-Type is {shown}. It is not marked to be inspected."));
         }
@@ -372,17 +382,17 @@ impl Transaction {
 
     /// The letters of the parts that an audit log entry is to have.
     pub fn audit_parts(&self) -> &str {
-        &self.audit_parts
+        self.audit_parts.as_deref().unwrap_or(&self.engine.program.settings.audit.parts)
     }
 
     fn wants_audit(&self) -> bool {
         self.audit_engine.unwrap_or_else(|| {
             let status = match &self.interruption {
-                Some(interruption) => interruption.status.to_string().into_bytes(),
-                None => self.facts.bytes(Var::ResponseStatus).to_vec(),
+                Some(interruption) => Short::of(interruption.status),
+                None => Short::of(String::from_utf8_lossy(self.facts.bytes(Var::ResponseStatus))),
             };
             let relevant = self.engine.program.relevant_status.as_ref();
-            relevant.is_some_and(|pattern| pattern.is_match(&status).unwrap_or(false))
+            relevant.is_some_and(|pattern| pattern.is_match(status.bytes()).unwrap_or(false))
                 || self.matches.iter().any(|found| found.audit)
         })
     }

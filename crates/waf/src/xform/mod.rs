@@ -98,7 +98,7 @@ const NAMES: &[(&str, Xform)] = &[
 
 impl Xform {
     /// Every one, in the order of the variants.
-    const ALL: [Self; 35] = [
+    pub const ALL: [Self; 35] = [
         Self::Base64Decode,
         Self::Base64DecodeExt,
         Self::Base64Encode,

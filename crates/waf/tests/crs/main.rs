@@ -8,9 +8,11 @@
 
 mod blocking;
 mod cases;
+mod cost;
 mod data;
 mod samples;
 mod sites;
+mod sys;
 
 use data::{directory, files};
 use sites::{REGRESSION, site};

@@ -5,6 +5,8 @@ use super::rules::{Effect, Link, Rule, Target, Test};
 use super::{Outcome, kept};
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 /// A value with the names of the collection and the member it comes from.
 #[derive(Clone)]
@@ -229,16 +231,26 @@ fn transform(step: &str, value: &[u8]) -> Vec<u8> {
     }
 }
 
+thread_local! {
+    /// Patterns are compiled once: a fuzzer asks millions of times.
+    static PATTERNS: RefCell<HashMap<&'static str, Regex>> = RefCell::default();
+}
+
+fn is_match(pattern: &'static str, value: &[u8]) -> bool {
+    let compile = || {
+        let lines =
+            syntax::Config::new().unicode(false).utf8(false).dot_matches_new_line(true).multi_line(true);
+        let config = Regex::config().utf8_empty(false);
+        let regex = Regex::builder().syntax(lines).configure(config).build(pattern);
+        regex.expect("the patterns are written here")
+    };
+    PATTERNS.with_borrow_mut(|patterns| patterns.entry(pattern).or_insert_with(compile).is_match(value))
+}
+
 fn holds(test: &Test, value: &[u8]) -> bool {
     let contains = |value: &[u8], word: &[u8]| (0..=value.len()).any(|at| value[at..].starts_with(word));
     match *test {
-        Test::Rx(pattern) => {
-            let lines =
-                syntax::Config::new().unicode(false).utf8(false).dot_matches_new_line(true).multi_line(true);
-            let config = Regex::config().utf8_empty(false);
-            let regex = Regex::builder().syntax(lines).configure(config).build(pattern);
-            regex.expect("the patterns are written here").is_match(value)
-        }
+        Test::Rx(pattern) => is_match(pattern, value),
         Test::Pm(phrases) => {
             let value = value.to_ascii_lowercase();
             phrases.iter().any(|phrase| contains(&value, phrase.as_bytes()))
