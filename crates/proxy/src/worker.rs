@@ -59,6 +59,11 @@ impl Worker {
         Arc::clone(&self.tls.borrow())
     }
 
+    /// Whether `tls` is how TLS is spoken now.
+    pub(crate) fn speaks(&self, tls: &Arc<TlsWorld>) -> bool {
+        Arc::ptr_eq(&self.tls.borrow(), tls)
+    }
+
     /// Takes up another generation's TLS; connections that shake hands keep the former one.
     pub(crate) fn set_tls(&self, tls: Arc<TlsWorld>) {
         *self.tls.borrow_mut() = tls;

@@ -80,6 +80,17 @@ impl Served {
     }
 }
 
+/// What the login of a client connection means for one request.
+struct Whose {
+    asked: Option<Asked>,
+    /// The client's own server connection.
+    own: Option<Box<Own>>,
+    /// The server connection is this client's alone from now on.
+    pins: bool,
+    /// Whether the response says anything of the login: one from another pool does not.
+    concerned: bool,
+}
+
 impl Serving<'_> {
     /// Whether it asks whether we are ready, where that is answered.
     pub(super) fn asks_ready(&self) -> bool {
@@ -91,7 +102,7 @@ impl Serving<'_> {
         &self,
         pool: &Arc<Pool>,
         end: &mut C,
-        kept: Kept<'_>,
+        mut kept: Kept<'_>,
         entry: &mut Entry,
     ) -> Served {
         entry.pool = Some(Arc::clone(pool));
@@ -99,8 +110,7 @@ impl Serving<'_> {
             Ok(message) => message,
             Err(refused) => return self.refuse(end, entry, refused).await,
         };
-        let asked = self.follow_login(kept.login);
-        let pins = kept.login.as_ref().is_some_and(|login| login.pinned());
+        let Whose { asked, own, pins, concerned } = self.whose(&mut kept, pool);
         let header = front::to_server(
             pool.config.proxy_protocol,
             kept.received.copied(),
@@ -119,16 +129,15 @@ impl Serving<'_> {
             idempotent: self.request.is_idempotent(),
             terms: self.terms(pool),
         };
-        let login = kept.login.as_deref_mut().zip(asked.as_ref());
+        let login = kept.login.as_deref_mut().zip(asked.as_ref()).filter(|_| concerned);
         let mut stream = Http1::new(end, self.request, &self.context, (progress, allowed), self.keep, login);
-        let own = kept.own.take_if(|own| own.lease.pool().name() == pool.name());
         let outcome = job.forward(&mut stream, own, &mut entry.way, &mut entry.told).await;
         let (begun, keep, spill) = (stream.begun, stream.keep, stream.spill.take());
         entry.bytes_out = stream.sent;
         entry.status = entry.told.status.filter(|_| begun);
         drop(stream);
         entry.pinned = pins;
-        entry.user = user(kept.login.as_deref(), asked.as_ref());
+        entry.user = user(kept.login.as_deref(), asked.as_ref()).filter(|_| concerned);
         match outcome {
             Ok(After::Upgraded(own, rest)) => Served { keep: true, used, spill, upgraded: Some((own, rest)) },
             Ok(after) => {
@@ -173,6 +182,20 @@ impl Serving<'_> {
         message.extend_from_slice(&early[..taken]);
         let allowed = limit.checked_sub(taken as u64).ok_or(Refused::TOO_LARGE)?;
         Ok((message, progress, self.request.head.len + taken, allowed))
+    }
+
+    /// Whose the server connection is that this request will go over.
+    fn whose(&self, kept: &mut Kept<'_>, pool: &Pool) -> Whose {
+        let asked = self.follow_login(kept.login);
+        let own = kept.own.take_if(|own| own.lease.pool().name() == pool.name());
+        let begins = asked.as_ref().is_some_and(Asked::pins);
+        let pinned = kept.login.as_ref().is_some_and(|login| login.pinned());
+        let pins = begins || (pinned && own.is_some());
+        if begins {
+            // A login with another pool, if there was one, is this connection's no more.
+            *kept.own = None;
+        }
+        Whose { asked, own, pins, concerned: pins || !pinned }
     }
 
     /// Shows the request's credentials to the connection's login, where there is one or one begins.

@@ -121,11 +121,11 @@ impl<C: End> Client<C> {
     /// Closes its own server connection when the server has: unless a login is half done, nobody needs to know.
     fn let_go(&mut self) {
         let half_done = self.login.as_ref().is_some_and(|login| login.half_done());
-        if !half_done
-            && self.own.as_ref().is_some_and(|own| own.link.has_ended())
-            && let Some(login) = &mut self.login
-        {
-            self.own = None;
+        if half_done || !self.own.as_ref().is_some_and(|own| own.link.has_ended()) {
+            return;
+        }
+        self.own = None;
+        if let Some(login) = &mut self.login {
             let _ = login.server_lost();
         }
     }

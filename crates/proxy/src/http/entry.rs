@@ -9,7 +9,7 @@ use transom_wire::http1::Version;
 
 use super::exchange::Told;
 use super::request::Request;
-use crate::log::{Asked, Load, Record, RequestLine, Way};
+use crate::log::{Asked, Record, RequestLine, Way};
 use crate::runtime::runtime;
 use crate::worker::Worker;
 
@@ -89,19 +89,8 @@ impl Entry {
             head: self.read.map(|read| read.duration_since(self.begun).into()),
             response: self.read.zip(self.told.answered).map(|(read, at)| at.duration_since(read).into()),
             at: now,
-            load: self.load(worker, record),
+            worker,
         });
-    }
-
-    fn load(&self, worker: &Worker, record: &Record) -> Load {
-        let servers = self.pool.as_ref().map_or(&[][..], |pool| pool.servers());
-        let server = self.way.server.and_then(|index| servers.get(index as usize));
-        Load {
-            process: worker.process_connections(),
-            listener: record.listener.gate().used(),
-            pool: servers.iter().map(|server| server.connections()).sum(),
-            server: server.map_or(0, |server| server.connections()),
-        }
     }
 }
 

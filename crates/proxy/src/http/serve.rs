@@ -75,7 +75,8 @@ async fn sound<C: End>(client: &mut Client<C>, mut request: Request, mut entry: 
         _ => serving.answer(end, &mut entry).await,
     };
     if let Some((own, rest)) = served.upgraded {
-        let from_client = request.bytes[served.used..].to_vec();
+        let behind = served.spill.as_deref().map_or(&request.bytes[served.used..], Vec::as_slice);
+        let from_client = behind.to_vec();
         return Next::Upgraded(Box::new(Upgraded {
             own: *own,
             from_server: rest,

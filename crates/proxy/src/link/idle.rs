@@ -15,7 +15,6 @@ use super::counted::Counted;
 use super::{Link, Wish};
 use crate::end::End;
 use crate::runtime::runtime;
-use crate::tls::TlsWorld;
 use crate::worker::Worker;
 
 /// A server that answered so lately is not just about to close for want of work.
@@ -41,7 +40,7 @@ impl Idle {
         }
         let mut servers = self.servers.borrow_mut();
         let links = servers.get_mut(&identity(server))?;
-        let (now, tls) = (runtime().now(), worker.tls());
+        let now = runtime().now();
         while let Some(waiting) = links.pop() {
             if wish == Wish::Proven && now.duration_since(waiting.link.proven) > PROVEN {
                 links.push(waiting);
@@ -49,7 +48,7 @@ impl Idle {
             }
             let mut link = waiting.link;
             // Those that do not fit any more are closed here.
-            if link.fits(server, &tls) && link.is_quiet() {
+            if link.fits(server, worker) && link.is_quiet() {
                 link.reused = true;
                 return Some(link);
             }
@@ -87,8 +86,8 @@ impl Idle {
 }
 
 impl Link {
-    fn fits(&self, server: &Server, tls: &Arc<TlsWorld>) -> bool {
-        let same_tls = self.tls.as_ref().is_none_or(|own| Arc::ptr_eq(own, tls));
+    fn fits(&self, server: &Server, worker: &Worker) -> bool {
+        let same_tls = self.tls.as_ref().is_none_or(|own| worker.speaks(own));
         same_tls && server.address() == Some(self.address)
     }
 }

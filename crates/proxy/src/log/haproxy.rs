@@ -52,7 +52,7 @@ pub(crate) fn write_request(out: &mut Vec<u8>, line: &RequestLine<'_>, date: &st
         None => write!(out, "-1 "),
     };
     let _ = write!(out, "{} - - {}-- ", line.bytes_out, termination(line.fault));
-    let load = &line.load;
+    let load = line.load();
     let (process, server) = (load.process, load.server);
     let _ = write!(out, "{process}/{}/{}/{server}/{} 0/0 \"", load.listener, load.pool, line.way.retries);
     match &line.asked {

@@ -7,6 +7,7 @@ use transom_config::Name;
 use transom_state::{Fault, Pool};
 
 use super::{Load, Record, Span, Way};
+use crate::worker::Worker;
 
 /// One request that is over; everything is borrowed, a line is written at once.
 pub(crate) struct RequestLine<'a> {
@@ -42,8 +43,8 @@ pub(crate) struct RequestLine<'a> {
     pub(crate) response: Option<Span>,
     /// When it was over.
     pub(crate) at: Instant,
-    /// Connections open at that moment.
-    pub(crate) load: Load,
+    /// The worker that served it.
+    pub(crate) worker: &'a Worker,
 }
 
 /// What a request asked for, as it came.
@@ -60,6 +61,18 @@ impl RequestLine<'_> {
     /// `request`, or `refused` when nothing sound was asked.
     pub(crate) fn kind(&self) -> &'static str {
         if self.asked.is_some() { "request" } else { "refused" }
+    }
+
+    /// Connections open now. Counted only for those who ask: a pool may have many servers.
+    pub(crate) fn load(&self) -> Load {
+        let servers = self.pool.map_or(&[][..], |pool| pool.servers());
+        let server = self.way.server.and_then(|index| servers.get(index as usize));
+        Load {
+            process: self.worker.process_connections(),
+            listener: self.record.listener.gate().used(),
+            pool: servers.iter().map(|server| server.connections()).sum(),
+            server: server.map_or(0, |server| server.connections()),
+        }
     }
 
     /// The name of the server it was given.

@@ -313,6 +313,41 @@ fn a_login_makes_the_connection_its_clients_own() {
 }
 
 #[test]
+fn a_login_with_one_pool_is_not_lost_over_requests_to_another() {
+    let (exchange, (web, _seen)) = (iis(), mirror());
+    let door = Door::open(&format!(
+        r#"
+        workers = 1
+        [listener.web]
+        bind = ["127.0.0.1:0"]
+        mode = "http"
+        pool = "exchange"
+        [[listener.web.routes]]
+        paths = ["/web"]
+        pool = "web"
+        [pool.exchange]
+        servers = [{{ name = "e", address = "{}" }}]
+        [pool.web]
+        servers = [{{ name = "w", address = "{}" }}]
+        "#,
+        exchange.address, web.address
+    ));
+    let mut alice = client(&door);
+    sign_in(&mut alice, "alice");
+    for _ in 0..3 {
+        assert_eq!(get(&mut alice, "/web"), "GET /web HTTP/1.1");
+        assert_eq!(get(&mut client(&door), "/web"), "GET /web HTTP/1.1");
+        assert_eq!(get(&mut alice, "/owa"), "alice");
+    }
+    assert_eq!((exchange.accepted(), web.accepted()), (1, 1));
+    drop(alice);
+    door.wait_empty();
+    let lines = door.lines();
+    let web = lines.iter().filter(|line| line["path"] == "/web");
+    assert!(web.clone().count() == 6 && web.clone().all(|line| line.get("pinned").is_none()), "{lines:?}");
+}
+
+#[test]
 fn when_its_server_connection_is_gone_the_client_starts_anew() {
     let server = iis();
     let door = door(&server, "", "");
