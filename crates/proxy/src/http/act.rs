@@ -221,6 +221,7 @@ impl Serving<'_> {
         Terms {
             to_head: self.request.is_head(),
             upgrade: self.request.upgrade,
+            expects: self.request.first(Known::Expect).is_some(),
             end_is_gone: kind.long().is_some(),
             response: ticks(kind.long().map_or(configured, |long| long.max(configured))),
             body: ticks(body),

@@ -30,6 +30,8 @@ pub(super) struct Terms {
     pub(super) to_head: bool,
     /// The request asks for another protocol.
     pub(super) upgrade: bool,
+    /// The client waits for a word of the server's (`Expect`) before it sends the body.
+    pub(super) expects: bool,
     /// A client that has sent its end will not take the answer: true where the answer may take long.
     pub(super) end_is_gone: bool,
     /// Until the response's head has come, and between its pieces.
@@ -207,7 +209,8 @@ impl<'r> Exchange<'r> {
     }
 
     fn waits_for_client(&self) -> bool {
-        self.up == Up::Body && self.held.is_empty() && matches!(self.down, Down::Head)
+        let asked_first = self.terms.expects && self.told.answered.is_none() && !self.told.body_moved;
+        self.up == Up::Body && self.held.is_empty() && matches!(self.down, Down::Head) && !asked_first
     }
 
     /// `Ready(Ok)`: nothing more goes up. Errors are the client's; a server that takes no more may have answered.

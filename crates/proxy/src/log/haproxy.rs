@@ -109,6 +109,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn foreign_text_cannot_end_the_line() {
+        let mut out = Vec::new();
+        escaped(&mut out, b"/a\"b#c\r\n\xe9");
+        assert_eq!(out, b"/a#22b#23c#0D#0A#E9");
+    }
+
+    #[test]
     fn who_ended_it_and_when_is_told_in_two_letters() {
         for (fault, letters) in [
             (None, "--"),

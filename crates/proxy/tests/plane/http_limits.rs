@@ -115,6 +115,9 @@ fn a_server_that_takes_too_long_is_blamed() {
     let door = door(&server, "", "timeouts = { response = \"300ms\" }");
     let mut short = client(&door);
     short.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut expecting = client(&door);
+    expecting.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    assert_eq!(expecting.response().unwrap().status(), 504, "it was the server's turn");
     let mut held = client(&door);
     held.send("POST /Microsoft-Server-ActiveSync?Cmd=Ping HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
     let response = short.response().unwrap();
