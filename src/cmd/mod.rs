@@ -2,5 +2,6 @@
 
 pub(crate) mod check;
 pub(crate) mod ctl;
+pub(crate) mod import;
 mod table;
 mod view;

@@ -193,3 +193,40 @@ fn hostile_files_come_to_an_end() {
         assert!(syntax.is_none(), "{syntax:?}\n{}", imported.toml);
     }
 }
+
+/// A number that looks like chance, and is the same in each run.
+fn next(state: &mut u64) -> usize {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    (*state >> 11) as usize
+}
+
+/// A case with some of its bytes taken out, doubled or exchanged for others of it.
+fn spoiled(bytes: &[u8], state: &mut u64) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for _ in 0..=next(state) % 8 {
+        let (from, to) = (next(state) % bytes.len().max(1), next(state) % bytes.len().max(1));
+        let some: Vec<u8> = bytes.iter().skip(from).take(next(state) % 40).copied().collect();
+        let end = (to + next(state) % 20).min(bytes.len());
+        bytes.splice(to.min(end)..end, some);
+    }
+    bytes
+}
+
+/// Some seeds are tried each time; `SEED=n` tries one.
+#[test]
+fn spoiled_cases_neither_panic_nor_break_the_result() {
+    let one = std::env::var("SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
+    let seeds: Vec<u64> = one.map_or_else(|| (1..=4).collect(), |seed| vec![seed]);
+    for seed in seeds {
+        for (path, bytes) in all() {
+            let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ bytes.len() as u64;
+            let bytes = spoiled(&bytes, &mut state);
+            let Ok(imported) = import_bytes(&bytes, None, &Nothing) else { continue };
+            let loaded = load_text("transom.toml", &imported.toml);
+            let syntax = loaded.report.faults().find(|fault| fault.code.word() == "syntax");
+            assert!(syntax.is_none(), "SEED={seed} {}: {syntax:?}\n{}", path.display(), imported.toml);
+        }
+    }
+}

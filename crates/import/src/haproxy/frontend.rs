@@ -368,6 +368,7 @@ fn listener(
         changes: some.into_iter().cloned().collect(),
         account: context.account,
         routes: Vec::new(),
+        looked: 0,
     };
     let routes = compiler.compile(&rules.answers);
     put_routes(&mut block, routes, mode, context.account);

@@ -9,6 +9,9 @@ use crate::block::{Item, Table, Value};
 /// Routes that rules may become at most: more are no help to the person who reads them.
 const ROUTES_MAX: usize = 256;
 
+/// Combinations of rules and changes that are looked at, at most.
+const LOOKS_MAX: usize = 20_000;
+
 /// How deep requests that a rule leaves out may nest.
 const DEPTH_MAX: usize = 8;
 
@@ -30,6 +33,8 @@ pub(crate) struct Compiler<'a> {
     pub(crate) changes: Vec<Change>,
     pub(crate) account: &'a mut Account,
     pub(crate) routes: Vec<Item>,
+    /// Combinations that were looked at.
+    pub(crate) looked: usize,
 }
 
 impl Compiler<'_> {
@@ -50,6 +55,9 @@ impl Compiler<'_> {
     /// Routes for the requests `within`, by the first rule that takes them.
     fn rules(&mut self, rules: &[Rule], within: &All, depth: usize) {
         for (index, rule) in rules.iter().enumerate() {
+            if self.is_too_much(rule.line) {
+                return;
+            }
             let all = rule.condition.first().cloned().unwrap_or_default();
             let (hard, soft): (All, All) = all.into_iter().partition(is_hard);
             let inside: All = within.iter().cloned().chain(soft).collect();
@@ -132,8 +140,20 @@ impl Compiler<'_> {
         self.changed(line, all, &changes, &outcome);
     }
 
+    /// Whether so many combinations were looked at that the rest is left out, which the line is told.
+    fn is_too_much(&mut self, line: u32) -> bool {
+        self.looked += 1;
+        if self.looked > LOOKS_MAX {
+            self.account.unsupported(line, "the rules would become too many routes");
+        }
+        self.looked > LOOKS_MAX
+    }
+
     /// A route for each combination of changes that hold.
     fn changed(&mut self, line: u32, all: &All, changes: &[Change], outcome: &Table) {
+        if self.is_too_much(line) {
+            return;
+        }
         let Some((change, rest)) = changes.split_first() else {
             self.push(line, all, outcome);
             return;

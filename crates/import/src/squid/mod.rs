@@ -362,7 +362,8 @@ fn listener(port: &Port, rules: &[Rule], said: &Said, draft: &mut Draft, account
         })
     };
     let known = Known { tls: Some(port.tls.is_some()), port: port.number(), ..Known::default() };
-    let compiler = Compiler { known, behind: &behind, changes: Vec::new(), account, routes: Vec::new() };
+    let compiler =
+        Compiler { known, behind: &behind, changes: Vec::new(), account, routes: Vec::new(), looked: 0 };
     let routes = compiler.compile(rules);
     crate::haproxy::put_routes(&mut block, routes, "http", account);
     draft.blocks.push(block);
