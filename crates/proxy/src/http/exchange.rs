@@ -297,7 +297,7 @@ impl<'r> Exchange<'r> {
     fn receive_end(&mut self, stream: &mut impl ClientStream) -> Result<(), Fault> {
         self.told.server_stays = false;
         match self.down {
-            Down::Head if self.told.answered.is_none() => Err(Fault::ServerClosedBeforeResponse),
+            Down::Head if self.partial.is_none() => Err(Fault::ServerClosedBeforeResponse),
             Down::Head => Err(Fault::ServerBadResponse),
             Down::Body(Progress::UntilClose) => {
                 self.down = Down::Done;

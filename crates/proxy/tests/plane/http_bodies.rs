@@ -260,3 +260,24 @@ fn a_client_that_leaves_in_the_middle_costs_its_server_connection() {
     door.wait_empty();
     assert_eq!(door.lines()[0]["fault"], "client-closed");
 }
+
+#[test]
+fn a_server_that_only_says_continue_has_not_answered() {
+    let server = Server::start(|stream| {
+        let mut reader = Reader::new(stream);
+        reader.head().unwrap();
+        reader.send("HTTP/1.1 100 Continue\r\n\r\n");
+        reader.bytes(5);
+    });
+    let door = door(&server, "", "");
+    let mut client = client(&door);
+    client.send("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    assert!(client.head().unwrap().starts_with("HTTP/1.1 100 "));
+    client.send("hello");
+    let response = client.response().unwrap();
+    assert_eq!(
+        (response.status(), response.field("transom-fault")),
+        (502, Some("server-closed-before-response"))
+    );
+    assert_eq!(server.accepted(), 1, "nothing is tried again once a server has spoken");
+}
