@@ -26,6 +26,7 @@ fn look_into_authorities(pool: &Pool) -> Result<(), String> {
 fn believed(check: &HealthCheck) -> Option<&NamedFile> {
     match &check.probe {
         Probe::Tls { verify: Verify::Full { ca, .. } }
+        | Probe::Sequence { tls: Some(Verify::Full { ca, .. }), .. }
         | Probe::Http { tls: Some(Verify::Full { ca, .. }), .. } => Some(ca),
         _ => None,
     }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use serde_json::{Value, json};
-use transom_config::{Config, ListenerMode, Loaded, Options};
+use transom_config::{Config, Loaded, Options};
 use transom_state::stick;
 
 use super::table::Table;
@@ -180,13 +180,14 @@ impl Summary {
         let workers = workers(request, config);
         let now = SystemTime::now();
         let mut named = named::look_into(config);
-        let (shown, notes) = match tls::build(config, &Acceptors::new(), now) {
+        let (shown, mut notes) = match tls::build(config, &Acceptors::new(), now) {
             Ok(built) => (Shown::of(config, &built, now), built.notes),
             Err(faults) => {
                 named.extend(faults);
                 (Vec::new(), Vec::new())
             }
         };
+        notes.extend(config.remarks().into_iter().map(Note::Remark));
         let standing = limits::standing(config, workers);
         // What the process may raise its limit to; only `run` does.
         let files = limits::files().hard;
@@ -300,21 +301,9 @@ impl Summary {
 
 impl Listener {
     fn of(listener: &transom_config::Listener) -> Self {
-        let (mode, pools) = match &listener.mode {
-            ListenerMode::Tcp { pool } => ("tcp", vec![pool]),
-            ListenerMode::Tls(terminate) => ("tls", vec![&terminate.pool]),
-            ListenerMode::Passthrough(mode) => {
-                ("passthrough", mode.routes.iter().map(|route| &route.pool).chain(&mode.pool).collect())
-            }
-        };
-        let mut names: Vec<String> = Vec::new();
-        for pool in pools {
-            if !names.iter().any(|known| **known == **pool) {
-                names.push(pool.to_string());
-            }
-        }
         let bind = listener.bind.iter().map(ToString::to_string).collect();
-        Self { name: listener.name.to_string(), mode, bind, pools: names }
+        let pools = listener.mode.pools().into_iter().map(ToString::to_string).collect();
+        Self { name: listener.name.to_string(), mode: listener.mode.word(), bind, pools }
     }
 }
 
@@ -351,8 +340,8 @@ impl Shown {
     fn of(config: &Config, built: &Built, now: SystemTime) -> Vec<Self> {
         let mut all = Vec::new();
         for listener in &config.listeners {
-            let ListenerMode::Tls(terminate) = &listener.mode else { continue };
-            for name in &terminate.tls.certificates {
+            let Some(tls) = listener.mode.tls() else { continue };
+            for name in &tls.certificates {
                 let Some(certificate) = built.certificate(name) else { continue };
                 all.push(Self {
                     listener: listener.name.to_string(),

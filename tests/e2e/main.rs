@@ -4,6 +4,8 @@
 //! it runs this; nothing here is skipped.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod http_peers;
+mod identity;
 mod idle;
 mod lab;
 mod packets;
@@ -11,6 +13,7 @@ mod peers;
 mod privileges;
 mod reload;
 mod seed_000;
+mod seed_001;
 mod seed_002;
 mod sticking;
 mod volume;

@@ -1,6 +1,8 @@
 //! `bench`: builds the door and the harness with optimisation, and measures (docs/bench/README.md). `bench packet` is
 //! the packet plane's own: nanoseconds a packet by path, and NAT beside nftables.
 
+mod waf;
+
 use anyhow::{Context, Result, bail};
 
 use crate::shell::{cargo, root, target_folder};
@@ -9,7 +11,8 @@ use crate::shell::{cargo, root, target_folder};
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Options {
-    /// Rows and options of the harness, `--help` shows them; or `packet` and options of its own.
+    /// Rows and options of the harness, `--help` shows them. `packet`, with options of its own, measures the packet plane;
+    /// `waf` alone the web application firewall.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -20,6 +23,9 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         && first == "packet"
     {
         return packet(rest);
+    }
+    if options.arguments == ["waf"] {
+        return waf::run();
     }
     let has = |option: &str| {
         let alike = |given: &String| given.split('=').next() == Some(option);

@@ -81,6 +81,7 @@ fn pages() -> Result<Vec<Page>> {
         Page { path: "docs/reference.md", text: transom_config::reference() },
         Page { path: "docs/transom.schema.json", text: schema + "\n" },
         Page { path: "docs/faults.md", text: faults() },
+        Page { path: "docs/coming-from.md", text: transom_import::coming_from() },
         Page { path: "docs/metrics.md", text: transom_control::metrics::reference() },
         Page { path: operate, text: with_section(&written, ADMIN_API, &transom_control::admin_reference()) },
     ])

@@ -4,11 +4,14 @@
 //! `transom_state` (live). Converting is the only validation. This crate does no I/O and reads no clock: the text of
 //! the file, of its includes and of the files it names comes in as arguments.
 
+mod abuse;
 mod certificate;
 mod check;
+mod expand;
 mod expanded;
 mod file;
 mod health;
+mod http;
 mod listener;
 mod load;
 mod model;
@@ -18,21 +21,29 @@ mod place;
 mod pool;
 mod process;
 mod reference;
+mod remarks;
 mod report;
 mod schema;
 mod source;
 mod stick;
 mod text;
+mod waf;
 mod words;
 
 use std::sync::Arc;
 
+pub use abuse::{Abuse, AbuseRule, PerSource, Rate};
 pub use certificate::{
     Certificate, CertificateSource, ClientCertificates, ListenerTls, SYSTEM_AUTHORITIES, ServerTls,
     ServerVerify, TlsVersion,
 };
 pub use expanded::{expanded, expanded_for_viewers};
-pub use health::{Expect, HealthCheck, Probe, Verify};
+pub use health::{Expect, HealthCheck, Probe, ProbeExpect, ProbeStep, StatusRange, Verify};
+pub use http::{
+    Action, ClientTimeouts, Content, CookieMode, Edits, ErrorPage, FieldEdits, FieldMatch, Fixed, Forwarded,
+    Http, HttpRoute, HttpTls, Matches, PathMatch, PoolCookie, Redirect, RequestKey, RequestLimits, Reuse,
+    Rewrite, Template, TemplatePart, ValueMatch,
+};
 pub use listener::{
     Listener, ListenerLimits, ListenerMode, NotTls, Passthrough, PlainHttp, ServerName, SniRoute, Sources,
     Terminate,
@@ -52,7 +63,10 @@ pub use reference::reference;
 pub use report::{Code, FAULTS_MAX, Fault, Location, Report, Severity};
 pub use schema::json_schema;
 pub use source::SourceFile;
-pub use stick::StickTable;
+pub use stick::{StickTable, StickTableKey};
+pub use waf::{
+    Waf, WafAuditFormat, WafAuditLog, WafExclude, WafLimits, WafMode, WafRules, WafThresholds, WafWhenBroken,
+};
 
 /// A name given in the file: of a listener, pool, server, table, zone. Cheap to clone.
 pub type Name = Arc<str>;
@@ -82,6 +96,10 @@ pub struct Config {
     pub packet: Packet,
     /// Pools in the order of the file.
     pub pools: Vec<Arc<Pool>>,
+    /// `[abuse]`: budgets of requests and failed logins; `None`: nothing is counted.
+    pub abuse: Option<Abuse>,
+    /// Firewalls in the order of the file.
+    pub wafs: Vec<Arc<Waf>>,
     /// Stick tables in the order of the file.
     pub stick_tables: Vec<Arc<StickTable>>,
 }
@@ -100,6 +118,11 @@ impl Config {
     /// The listener of that name, if it balances packets.
     pub fn packet_listener(&self, name: &str) -> Option<&Arc<PacketListener>> {
         self.packet_listeners.iter().find(|listener| &*listener.name == name)
+    }
+
+    /// The firewall of that name.
+    pub fn waf(&self, name: &str) -> Option<&Arc<Waf>> {
+        self.wafs.iter().find(|waf| &*waf.name == name)
     }
 
     /// The stick table of that name.

@@ -14,8 +14,8 @@ use crate::life::Life;
 use crate::line::Line;
 use crate::queue::Ticket;
 use crate::roster::Roster;
-use crate::stick::{Names, StickTable};
-use crate::{Blame, Changes, Counter, Fault, Server, Share, Transition};
+use crate::stick::{Names, StickKey, StickTable};
+use crate::{Blame, Changes, Counter, Fault, Gauge, Said, Server, Share, Transition};
 
 /// One generation of a pool. What outlives a reload is in its `PoolLife` and in its servers.
 #[derive(Debug)]
@@ -61,6 +61,10 @@ pub struct PoolCounters {
     pub queued: Counter,
     /// Clients that could not wait because the queue was full.
     pub queue_full: Counter,
+    /// Server connections that belong to one client connection now, because of its login.
+    pub pinned: Gauge,
+    /// Server connections that wait for reuse now.
+    pub idle: Gauge,
 }
 
 /// The pool's side of a stick table.
@@ -75,6 +79,8 @@ struct Stick {
 pub struct Ask<'a> {
     /// Its address.
     pub source: IpAddr,
+    /// What its request says to this pool; nothing for connections that are relayed.
+    pub said: Said,
     /// Indexes of the servers tried already for this connection: others come first, the stick table notwithstanding.
     pub tried: &'a [usize],
     /// The worker that asks.
@@ -83,6 +89,13 @@ pub struct Ask<'a> {
     pub random: u64,
     /// The time.
     pub now: Instant,
+}
+
+impl Ask<'_> {
+    /// What a stick table remembers the client by.
+    fn stick_key(&self) -> StickKey {
+        self.said.stick.unwrap_or_else(|| self.source.into())
+    }
 }
 
 /// The answer.
@@ -119,6 +132,8 @@ impl PoolLife {
                 stuck: counter(),
                 queued: counter(),
                 queue_full: counter(),
+                pinned: Gauge::new(workers),
+                idle: Gauge::new(workers),
             },
             changes,
         })
@@ -252,10 +267,16 @@ impl Pool {
 
     /// The server this client sticks to, if it may have it.
     pub(crate) fn stuck_to(&self, ask: &Ask<'_>) -> Option<usize> {
+        let keeps = |index: &usize| {
+            let server = self.servers.get(*index)?;
+            (server.keeps_clients() && self.admits(server) && !ask.tried.contains(index)).then_some(*index)
+        };
+        if let Some(index) = ask.said.server.as_ref().and_then(keeps) {
+            return Some(index);
+        }
         let stick = self.stick.as_ref()?;
-        let index = stick.names.index(stick.table.get(ask.source, ask.now)?)?;
-        let server = self.servers.get(index)?;
-        (server.keeps_clients() && self.admits(server) && !ask.tried.contains(&index)).then_some(index)
+        let index = stick.names.index(stick.table.get(ask.stick_key(), ask.now)?)?;
+        keeps(&index)
     }
 
     /// The name by which others in the queue know that server.
@@ -386,13 +407,23 @@ impl Lease {
         let server = self.server();
         server.counters().connections.add(ask.worker, 1);
         server.counters().retries.add(ask.worker, u64::from(!ask.tried.is_empty()));
+        self.stick(ask);
+        server.connection_succeeded(ask.now)
+    }
+
+    /// A connection that was established before serves once more: the client sticks to this server.
+    pub fn reused(&self, ask: &Ask<'_>) {
+        self.server().counters().reused.add(ask.worker, 1);
+        self.stick(ask);
+    }
+
+    fn stick(&self, ask: &Ask<'_>) {
         if let (Some(stick), false) = (&self.pool.stick, self.stuck)
             && let Some(id) = stick.names.id(self.index)
             && self.pool.stuck_to(ask).is_none()
         {
-            stick.table.set(ask.source, id, ask.now);
+            stick.table.set(ask.stick_key(), id, ask.now);
         }
-        server.connection_succeeded(ask.now)
     }
 
     /// The connection could not be established, or the server broke it. Only faults of the server count against it. The
@@ -559,8 +590,7 @@ mod tests {
     #[test]
     fn a_pool_without_servers_is_empty() {
         let now = start();
-        for balance in [Balance::RoundRobin, Balance::LeastConnections, Balance::Random, Balance::HashSource]
-        {
+        for balance in [Balance::RoundRobin, Balance::LeastConnections, Balance::Random, Balance::Hash] {
             let pool = live(pool(balance, vec![]), now);
             assert!(matches!(pool.choose(&ask(1, now)), Choice::Empty));
         }

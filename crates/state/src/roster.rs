@@ -256,13 +256,8 @@ mod tests {
 
     #[test]
     fn every_balance_leaves_out_what_may_not_be_chosen() {
-        let balances = [
-            Balance::RoundRobin,
-            Balance::LeastConnections,
-            Balance::Random,
-            Balance::HashSource,
-            Balance::First,
-        ];
+        let balances =
+            [Balance::RoundRobin, Balance::LeastConnections, Balance::Random, Balance::Hash, Balance::First];
         for balance in balances {
             let now = start();
             let mut pool = pool(balance, servers(&["a", "b", "c", "d", "e"]));
@@ -281,7 +276,7 @@ mod tests {
 
     #[test]
     fn every_balance_survives_any_weights() {
-        let balances = [Balance::RoundRobin, Balance::Random, Balance::HashSource];
+        let balances = [Balance::RoundRobin, Balance::Random, Balance::Hash];
         for balance in balances {
             for weights in [&[256][..], &[1, 256], &[0, 1], &[255, 256, 254, 1], &[7; 70]] {
                 let now = start();

@@ -53,6 +53,11 @@ impl Server {
         &self.config().name
     }
 
+    /// What the pool's cookie says for it.
+    pub fn cookie(&self) -> &str {
+        &self.config().name
+    }
+
     /// Its place in [`Pool::servers`].
     pub fn index(&self) -> usize {
         self.index

@@ -360,7 +360,8 @@ mod tests {
             let mut config = config(vec![pool(Balance::First, servers(&["a"]))], vec![]);
             config.limits = Limits { connections: global };
             let mode = ListenerMode::Tcp { pool: "p".into() };
-            let limits = ListenerLimits { connections: own, backlog: 9 };
+            let limits =
+                ListenerLimits { connections: own, backlog: 9, per_source: config::PerSource::default() };
             config.listeners = vec![Arc::new(config::Listener { limits, ..listener(mode) })];
             Arc::new(config)
         };

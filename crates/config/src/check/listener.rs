@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Checker;
 use super::packet::packet_mode;
+use super::waf::per_source;
 use crate::file::{Fields, Named, Value};
 use crate::model::listener::LISTENER_LIMITS;
 use crate::report::{Code, Fault};
@@ -56,10 +57,11 @@ impl Checker<'_> {
         let fields = &named.fields;
         let mode = fields.word("mode", words::MODES);
         let pool = self.pool_named(fields, "pool");
-        let routes = self.routes(fields);
+        let routes = if mode == Some(Mode::Http) { Vec::new() } else { self.routes(fields) };
         let tls = self.listener_tls(fields);
         self.not_under(named, words::word(words::MODES, &mode?));
         match mode? {
+            Mode::Http => Some(ListenerMode::Http(Box::new(self.http(named, pool, tls)))),
             Mode::Tcp => {
                 self.needs(
                     named,
@@ -114,7 +116,8 @@ impl Checker<'_> {
     /// Keys that this mode does nothing with. Some are an error: connections would go where nobody meant them to, or
     /// as nobody meant them to.
     pub(super) fn not_under(&mut self, named: &Named, mode: &str) {
-        for entry in named.fields.entries() {
+        let limits = named.fields.table("limits", &LISTENER_LIMITS);
+        for entry in named.fields.entries().iter().chain(limits.entries()) {
             let key = entry.key.name;
             let Some(modes) = entry.key.only.filter(|modes| !modes.contains(&mode)) else { continue };
             let others: Vec<String> = modes.iter().map(|mode| format!("`mode = \"{mode}\"`")).collect();
@@ -122,6 +125,7 @@ impl Checker<'_> {
             let contradiction = match key {
                 "routes" => Some("no server name chooses the pool there"),
                 "tls" => Some("nothing is decrypted there"),
+                "redirect" | "waf" => Some("no request is read there"),
                 _ => None,
             };
             if let Some(why) = contradiction {
@@ -178,6 +182,10 @@ impl Checker<'_> {
             let remedy = "raise `connections` in `[limits]`, or lower it here";
             self.fault(Code::LimitAboveGlobal, fields.place("connections"), message, remedy);
         }
-        ListenerLimits { connections, backlog: fields.number("backlog") }
+        ListenerLimits {
+            connections,
+            backlog: fields.number("backlog"),
+            per_source: per_source(&named.fields),
+        }
     }
 }

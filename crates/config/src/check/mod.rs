@@ -2,16 +2,22 @@
 
 mod binds;
 mod certificate;
+mod edits;
 mod health;
+mod http;
 mod listener;
+mod matches;
 mod packet;
 mod pool;
 mod program;
 mod references;
 mod routes;
 mod servers;
+mod shadow;
 mod sources;
 mod tls;
+mod under;
+mod waf;
 
 pub(crate) use routes::shown;
 
@@ -22,7 +28,7 @@ use self::references::References;
 use crate::file::Fields;
 use crate::report::{Code, Fault, Report};
 use crate::source::Span;
-use crate::{Config, Files, Name, NamedFile, Place, StickTable};
+use crate::{Config, Files, Name, NamedFile, Place, StickTable, StickTableKey, words};
 
 /// What the checks of all nouns share.
 pub(crate) struct Checker<'a> {
@@ -36,6 +42,7 @@ pub(crate) struct Checker<'a> {
     certificates: References,
     pools: References,
     stick_tables: References,
+    wafs: References,
 }
 
 /// Checks the top level and gives the configuration, which counts only if the report has no errors after it.
@@ -50,11 +57,15 @@ pub(crate) fn check(
     let certificates = References::new("certificate", root.named("certificate"));
     let pools = References::new("pool", root.named("pool"));
     let stick_tables = References::new("stick-table", root.named("stick-table"));
+    let wafs = References::new("waf", root.named("waf"));
     let faulty = |key: &&str| root.written(key).is_some_and(|entry| entry.item.is_none());
-    let whole = whole && !["certificate", "listener", "pool", "stick-table"].iter().any(faulty);
-    let mut checker = Checker { report, files, whole, zone: zone.clone(), certificates, pools, stick_tables };
+    let whole = whole && !["certificate", "listener", "pool", "stick-table", "waf"].iter().any(faulty);
+    let mut checker =
+        Checker { report, files, whole, zone: zone.clone(), certificates, pools, stick_tables, wafs };
     let limits = checker.limits(root);
     let admin = checker.admin(root);
+    let abuse = checker.abuse(root);
+    let wafs = checker.wafs(root);
     let certificates = checker.certificates(root);
     let listeners = checker.listeners(root, &limits);
     checker.binds(root);
@@ -66,12 +77,14 @@ pub(crate) fn check(
     let stick_tables = root.named("stick-table").iter().map(|one| {
         Arc::new(StickTable {
             name: one.name.clone(),
+            key: one.fields.word("key", words::STICK_KEYS).unwrap_or(StickTableKey::Ip),
             size: one.fields.number("size"),
             expire: one.fields.duration("expire"),
             place: checker.place(one.span),
         })
     });
-    let stick_tables = stick_tables.collect();
+    let stick_tables: Vec<_> = stick_tables.collect();
+    checker.pools_under(root, &listeners, &pools, &stick_tables);
     checker.unused();
     Config {
         zone,
@@ -85,6 +98,8 @@ pub(crate) fn check(
         packet_listeners,
         packet,
         pools,
+        abuse,
+        wafs,
         stick_tables,
     }
 }

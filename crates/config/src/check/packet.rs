@@ -1,5 +1,6 @@
 //! Packet listeners, `[packet]`, and what packet modes cannot honour.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,17 +10,18 @@ use crate::file::{Fields, Named, Value};
 use crate::model::packet::PACKET;
 use crate::report::{Code, Fault};
 use crate::source::Span;
+use crate::text::key::written;
 use crate::words::{self, Mode};
 use crate::{
-    Address, Balance, Driver, HashOn, Listener, ListenerMode, Name, Odd, OnStop, Packet, PacketBind,
-    PacketListener, PacketMode, Pool, Transport,
+    Address, Balance, Driver, HashOn, Listener, Name, Odd, OnStop, Packet, PacketBind, PacketListener,
+    PacketMode, Pool, RequestKey, Transport,
 };
 
 /// Keys of a pool that shape connections: where only packets come by, nothing looks at them.
-const OF_CONNECTIONS: &[&str] = &["passive", "timeouts", "retry", "queue", "on-down", "source"];
+const OF_CONNECTIONS: &[&str] = &["passive", "timeouts", "retry", "queue", "on-down", "source", "reuse"];
 
 /// Keys of a pool whose loss under a packet mode is worth a word even if connections use the pool as well.
-const ALWAYS_MISSED: &[&str] = &["stick", "connect"];
+const ALWAYS_MISSED: &[&str] = &["stick", "cookie", "connect"];
 
 /// The packet mode of a listener, if it has one.
 pub(super) fn packet_mode(listener: &Named) -> Option<PacketMode> {
@@ -48,12 +50,12 @@ impl Checker<'_> {
         self.not_under(named, mode.word());
         self.not_for_packets(named, mode);
         let pool = pool.unwrap_or_else(|| Name::from(""));
-        let balance = pools.iter().find(|one| one.name == pool).map(|one| one.balance);
+        let of_pool = pools.iter().find(|one| one.name == pool).map(Arc::as_ref);
         PacketListener {
             name: named.name.clone(),
             bind: self.packet_binds(fields),
             mode,
-            hash_on: self.hash_on(fields, balance, mode),
+            hash_on: self.hash_on(fields, of_pool, mode),
             pool,
             place: self.place(named.span),
         }
@@ -75,11 +77,16 @@ impl Checker<'_> {
         binds
     }
 
-    fn hash_on(&mut self, fields: &Fields, of_pool: Option<Balance>, mode: PacketMode) -> HashOn {
+    /// What decides, by the listener's own words or those of its pool; all that packets tell of clients is their source.
+    fn hash_on(&mut self, fields: &Fields, of_pool: Option<&Pool>, mode: PacketMode) -> HashOn {
         let own = fields.word("balance", words::PACKET_BALANCES);
-        let by_hash = own.unwrap_or(of_pool == Some(Balance::HashSource));
-        if by_hash {
-            return fields.word("hash-on", words::HASHES).unwrap_or(HashOn::Source);
+        let balance = of_pool.map(|pool| pool.balance);
+        if own.unwrap_or(balance == Some(Balance::Hash)) {
+            let own_key = fields.word("hash-on", words::HASHES);
+            if let (None, None, Some(pool)) = (own, own_key, of_pool) {
+                self.no_requests(fields, &pool.hash_on, mode);
+            }
+            return own_key.unwrap_or(HashOn::Source);
         }
         if let Some(entry) = fields.written("hash-on") {
             let message = "`hash-on` does nothing without `balance = \"hash\"`";
@@ -90,9 +97,9 @@ impl Checker<'_> {
                 "take it out, or write `balance = \"hash\"`",
             );
         }
-        let spread = matches!(of_pool, None | Some(Balance::RoundRobin | Balance::HashSource));
+        let spread = matches!(balance, None | Some(Balance::RoundRobin | Balance::Hash));
         if own.is_none() && !spread {
-            let balance = of_pool.map_or("", |balance| words::word(words::BALANCES, &balance));
+            let balance = balance.map_or("", |balance| words::word(words::BALANCES, &balance));
             let mode = mode.word();
             let message = format!(
                 "`mode = \"{mode}\"` does nothing with `balance = \"{balance}\"` of its pool: flows are spread by weight"
@@ -101,6 +108,19 @@ impl Checker<'_> {
             self.fault(Code::KeyNotHonoured, fields.place("mode"), message, remedy);
         }
         HashOn::Flow
+    }
+
+    /// A pool that hashes parts of requests, which no packet mode reads.
+    fn no_requests(&mut self, fields: &Fields, key: &RequestKey, mode: PacketMode) {
+        if *key == RequestKey::Source {
+            return;
+        }
+        let (key, mode) = (written(key), mode.word());
+        let message = format!(
+            "`mode = \"{mode}\"` does nothing with `hash-on = \"{key}\"` of its pool: clients are told apart by their addresses"
+        );
+        let remedy = "write `hash-on = \"source\"` here, which holds for this listener";
+        self.fault(Code::KeyNotHonoured, fields.place("mode"), message, remedy);
     }
 
     /// Keys of listeners that no packet mode knows. Sources that would not be turned away are an error.
@@ -178,12 +198,13 @@ impl Checker<'_> {
         listeners: &[Arc<Listener>],
         packet_listeners: &[Arc<PacketListener>],
     ) {
+        let connected: HashSet<&Name> = listeners.iter().flat_map(|one| one.mode.pools()).collect();
         for pool in root.named("pool") {
             let mut leading =
                 packet_listeners.iter().filter(|listener| listener.pool == pool.name).peekable();
             let Some(first) = leading.peek().map(|first| Arc::clone(first)) else { continue };
             let mode = first.mode.word();
-            self.missed_in_pool(pool, listeners.iter().any(|one| leads(one, &pool.name)), &first.name, mode);
+            self.missed_in_pool(pool, connected.contains(&pool.name), &first.name, mode);
             for fields in pool.fields.tables("servers") {
                 if let Some(entry) = fields.written("connections") {
                     let message = format!(
@@ -206,8 +227,8 @@ impl Checker<'_> {
             let Some(entry) = pool.fields.written(key).filter(|entry| !entry.is_default()) else { continue };
             let message = format!("`mode = \"{mode}\"` of `listener.{listener}` does nothing with `{key}`");
             let remedy = match *key {
-                "stick" => {
-                    "clients stay with a server by `balance = \"hash\"` in the listener; take `stick` out, or give \
+                "stick" | "cookie" => {
+                    "clients stay with a server by `balance = \"hash\"` in the listener; take it out, or give \
                             connections a pool of their own"
                 }
                 _ => "take it out: packets pass as they are; or relay: `mode = \"tcp\"`",
@@ -276,16 +297,5 @@ fn port(server: &Address) -> u16 {
     match server {
         Address::Ip(server) => server.port(),
         Address::Name { port, .. } => *port,
-    }
-}
-
-/// Whether a listener's connections may go to that pool.
-fn leads(listener: &Listener, name: &Name) -> bool {
-    match &listener.mode {
-        ListenerMode::Tcp { pool } => pool == name,
-        ListenerMode::Tls(terminate) => terminate.pool == *name,
-        ListenerMode::Passthrough(mode) => {
-            mode.routes.iter().map(|route| &route.pool).chain(&mode.pool).any(|pool| pool == name)
-        }
     }
 }

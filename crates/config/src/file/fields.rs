@@ -8,7 +8,9 @@ use ipnet::IpNet;
 use super::read;
 use crate::model::{Key, Need, Table};
 use crate::source::Span;
-use crate::{Address, LogSink, Name, PasswordHash, ServerName, Transport};
+use crate::{
+    Address, LogSink, Name, PasswordHash, Rate, RequestKey, ServerName, StatusRange, Template, Transport,
+};
 
 /// A value of the type its key asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +41,18 @@ pub(crate) enum Value {
     ServerName(ServerName),
     /// A password's hash.
     PasswordHash(PasswordHash),
+    /// The value of a header.
+    Template(Template),
+    /// What requests are told apart by.
+    RequestKey(RequestKey),
+    /// Statuses of answers.
+    Statuses(StatusRange),
+    /// So many in so long.
+    Rate(Rate),
+    /// Bytes.
+    Octets(Box<[u8]>),
+    /// Headers by name.
+    Headers(Vec<Header>),
     /// The sound entries of a list.
     List(Vec<Item>),
     /// A table.
@@ -52,6 +66,15 @@ pub(crate) enum Value {
 pub(crate) struct Item {
     pub(crate) span: Span,
     pub(crate) value: Value,
+}
+
+/// One of a table of headers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Header {
+    /// Its name, in the letter case it was written in.
+    pub(crate) name: Box<str>,
+    /// Its value.
+    pub(crate) item: Item,
 }
 
 /// One table of several by name, such as `[pool.web]`.
@@ -131,6 +154,26 @@ impl Fields {
         self.entries.iter_mut().find(|entry| entry.key.name == name)
     }
 
+    /// Gives a key another value, where it stands; a new one stands where the table does.
+    pub(crate) fn set(&mut self, name: &str, value: Value) {
+        let Some(key) = self.table.key(name) else { return };
+        let span = self.place(name);
+        self.remove(name);
+        self.add(Entry { key, span, item: Some(Item { span, value }) });
+    }
+
+    /// Takes a key out.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.entries.retain(|entry| entry.key.name != name);
+    }
+
+    /// Takes over a key of another table that has one of the same name and kind.
+    pub(crate) fn copy(&mut self, name: &str, from: &Self) {
+        let (Some(key), Some(entry)) = (self.table.key(name), from.written(name)) else { return };
+        self.remove(name);
+        self.add(Entry { key, ..entry.clone() });
+    }
+
     /// The key if it was written, sound or not.
     pub(crate) fn written(&self, name: &str) -> Option<&Entry> {
         debug_assert!(self.table.key(name).is_some(), "`{name}` is not in the model");
@@ -152,7 +195,7 @@ impl Fields {
     }
 
     /// The value of a key, or its default. `None` where it has no default or is faulty.
-    fn value(&self, name: &str) -> Option<Value> {
+    pub(crate) fn value(&self, name: &str) -> Option<Value> {
         match self.written(name) {
             Some(entry) => entry.item.as_ref().map(|item| item.value.clone()),
             None => self.table.key(name).and_then(default),
@@ -200,6 +243,14 @@ impl Fields {
         meanings.iter().find(|(own, _)| *own == word).map(|(_, meaning)| *meaning)
     }
 
+    /// What requests are told apart by, given or by default.
+    pub(crate) fn request_key(&self, name: &str) -> RequestKey {
+        match self.value(name) {
+            Some(Value::RequestKey(key)) => key,
+            _ => RequestKey::Source,
+        }
+    }
+
     /// Where a log goes.
     pub(crate) fn sink(&self, name: &str) -> LogSink {
         match self.value(name) {
@@ -230,6 +281,22 @@ impl Fields {
             Value::Table(fields) => Some(fields),
             _ => None,
         })
+    }
+
+    /// The sound texts of a list.
+    pub(crate) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.list(name).iter().filter_map(|item| match &item.value {
+            Value::Text(text) => Some(&**text),
+            _ => None,
+        })
+    }
+
+    /// The sound headers of a table of headers.
+    pub(crate) fn headers(&self, name: &str) -> &[Header] {
+        match self.given(name).map(|item| &item.value) {
+            Some(Value::Headers(headers)) => headers,
+            _ => &[],
+        }
     }
 
     /// Tables by name.

@@ -50,6 +50,11 @@ pub enum Code {
     BadServerName,
     BadPath,
     BadText,
+    BadHeader,
+    BadPlaceholder,
+    BadRegex,
+    BadSize,
+    BadRate,
     BadPasswordHash,
     PasswordInClear,
     EmptyList,
@@ -63,9 +68,11 @@ pub enum Code {
     AdminExposed,
     KeyNotHonoured,
     RepeatedRoute,
+    ShadowedRoute,
     UnusedCertificate,
     UnusedPool,
     UnusedStickTable,
+    UnusedWaf,
     UnusedUsers,
     OnlyBackups,
     NoneInService,
@@ -76,6 +83,7 @@ pub enum Code {
     SourceNeverAdmitted,
     EverybodyBelieved,
     UnverifiedServers,
+    UsersLockedOut,
 }
 
 impl Code {
@@ -105,6 +113,11 @@ impl Code {
         Self::BadServerName,
         Self::BadPath,
         Self::BadText,
+        Self::BadHeader,
+        Self::BadPlaceholder,
+        Self::BadRegex,
+        Self::BadSize,
+        Self::BadRate,
         Self::BadPasswordHash,
         Self::PasswordInClear,
         Self::EmptyList,
@@ -118,9 +131,11 @@ impl Code {
         Self::AdminExposed,
         Self::KeyNotHonoured,
         Self::RepeatedRoute,
+        Self::ShadowedRoute,
         Self::UnusedCertificate,
         Self::UnusedPool,
         Self::UnusedStickTable,
+        Self::UnusedWaf,
         Self::UnusedUsers,
         Self::OnlyBackups,
         Self::NoneInService,
@@ -131,6 +146,7 @@ impl Code {
         Self::SourceNeverAdmitted,
         Self::EverybodyBelieved,
         Self::UnverifiedServers,
+        Self::UsersLockedOut,
     ];
 
     /// Error or warning.
@@ -185,6 +201,19 @@ impl Code {
             Self::BadName => ("bad-name", Error, "a name has characters that names cannot have"),
             Self::BadServerName => ("bad-server-name", Error, "no TLS client can ask for this name"),
             Self::BadPath => ("bad-path", Error, "a path is not absolute, or not of the form it must have"),
+            Self::BadRate => ("bad-rate", Error, "a rate is not a whole number and one of `/s`, `/m`, `/h`"),
+            Self::BadSize => ("bad-size", Error, "a number of bytes is not a whole number and a unit"),
+            Self::BadRegex => {
+                ("bad-regex", Error, "a regular expression does not compile, or takes too much memory")
+            }
+            Self::BadPlaceholder => {
+                ("bad-placeholder", Error, "a value has a place in it that nothing fills in")
+            }
+            Self::BadHeader => (
+                "bad-header",
+                Error,
+                "a header has a name or value that it cannot have, or is not ours to edit",
+            ),
             Self::BadText => ("bad-text", Error, "a text is empty, too long or has control characters"),
             Self::BadPasswordHash => {
                 ("bad-password-hash", Error, "a password hash is not a whole argon2id hash")
@@ -212,11 +241,15 @@ impl Code {
                 ("admin-exposed", Error, "the admin address can be reached from outside without a user")
             }
             Self::KeyNotHonoured => ("key-not-honoured", Warning, "the mode does nothing with the key"),
+            Self::ShadowedRoute => {
+                ("shadowed-route", Warning, "an earlier route takes every request that this one could take")
+            }
             Self::RepeatedRoute => ("repeated-route", Warning, "a name is listed again, for the same pool"),
             Self::UnusedCertificate => {
                 ("unused-certificate", Warning, "neither a listener nor a pool uses the certificate")
             }
             Self::UnusedPool => ("unused-pool", Warning, "no listener leads to the pool"),
+            Self::UnusedWaf => ("unused-waf", Warning, "no listener and no route uses the firewall"),
             Self::UnusedStickTable => ("unused-stick-table", Warning, "no pool sticks by the table"),
             Self::UnusedUsers => ("unused-users", Warning, "there are admin users but no admin address"),
             Self::OnlyBackups => ("only-backups", Warning, "every server of a pool is a backup"),
@@ -240,6 +273,9 @@ impl Code {
             }
             Self::EverybodyBelieved => {
                 ("everybody-believed", Warning, "any client may claim any address by a PROXY protocol header")
+            }
+            Self::UsersLockedOut => {
+                ("users-locked-out", Warning, "failing in a user's name bans that user, whoever does it")
             }
             Self::UnverifiedServers => (
                 "unverified-servers",

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use transom_state::{AdminState, Condition, LastProbe, PacketCounts, PacketTraffic, Server};
+use transom_state::{
+    AdminState, Class, Condition, LastProbe, PacketCounts, PacketTraffic, STATUS_CLASSES, Server,
+};
 
 use super::{Kind, Metric, Samples, Scrape};
 
@@ -59,6 +61,36 @@ pub(super) const METRICS: &[Metric] = &[
         read: |scrape, samples| {
             for (fault, count) in scrape.world.totals.faults.iter() {
                 samples.with([fault.code()], count as f64);
+            }
+        },
+    },
+    Metric {
+        name: "transom_requests_total",
+        kind: Kind::Counter,
+        labels: &["listener", "route", "pool", "status_class"],
+        help: "Requests by what they came to; route `-`: no route took it; pool empty: answered here; class `none`: no \
+               answer could be given",
+        read: |scrape, samples| {
+            for listener in scrape.world.listeners() {
+                for (route, pool, classes) in listener.requests().routes() {
+                    let labels = [&**listener.name(), &*route, pool.as_deref().unwrap_or_default()];
+                    for (class, count) in STATUS_CLASSES.iter().zip(classes).filter(|(_, count)| *count > 0) {
+                        samples.with([labels[0], labels[1], labels[2], *class], count as f64);
+                    }
+                }
+            }
+        },
+    },
+    Metric {
+        name: "transom_request_seconds",
+        kind: Kind::Histogram,
+        labels: &["listener", "class"],
+        help: "Time from a request's first byte to the last of its response; long polls and channels apart",
+        read: |scrape, samples| {
+            for listener in scrape.world.listeners().iter().filter(|listener| listener.http().is_some()) {
+                for class in Class::ALL {
+                    samples.histogram([listener.name(), class.word()], listener.requests().times(class));
+                }
             }
         },
     },
@@ -164,6 +196,28 @@ pub(super) const METRICS: &[Metric] = &[
         },
     },
     Metric {
+        name: "transom_pinned_connections",
+        kind: Kind::Gauge,
+        labels: &["pool"],
+        help: "Server connections that belong to one client connection, because of its login",
+        read: |scrape, samples| {
+            for pool in scrape.world.pools() {
+                samples.with([pool.name()], pool.counters().pinned.now() as f64);
+            }
+        },
+    },
+    Metric {
+        name: "transom_idle_connections",
+        kind: Kind::Gauge,
+        labels: &["pool"],
+        help: "Server connections that wait for reuse",
+        read: |scrape, samples| {
+            for pool in scrape.world.pools() {
+                samples.with([pool.name()], pool.counters().idle.now() as f64);
+            }
+        },
+    },
+    Metric {
         name: "transom_queue_length",
         kind: Kind::Gauge,
         labels: &["pool"],
@@ -236,6 +290,22 @@ pub(super) const METRICS: &[Metric] = &[
         read: |scrape, samples| {
             each_server(scrape, samples, |server| server.counters().connections.sum() as f64);
         },
+    },
+    Metric {
+        name: "transom_server_requests_total",
+        kind: Kind::Counter,
+        labels: &["pool", "server"],
+        help: "HTTP requests given to the server",
+        read: |scrape, samples| {
+            each_server(scrape, samples, |server| server.counters().requests.sum() as f64);
+        },
+    },
+    Metric {
+        name: "transom_server_reused_total",
+        kind: Kind::Counter,
+        labels: &["pool", "server"],
+        help: "Of those, the ones that a connection served which was there already",
+        read: |scrape, samples| each_server(scrape, samples, |server| server.counters().reused.sum() as f64),
     },
     Metric {
         name: "transom_server_failures_total",

@@ -16,6 +16,10 @@ const CONFIG: &str = r#"
 bind = ["127.0.0.1:0"]
 mode = "tcp"
 pool = "p"
+[listener.web]
+bind = ["127.0.0.1:0"]
+mode = "http"
+pool = "p"
 [pool.p]
 stick = { on = "source", table = "clients" }
 health-check = { tcp = true }
@@ -37,7 +41,9 @@ fn parse(text: &str) -> HashMap<&str, f64> {
         } else if !line.starts_with("# HELP ") {
             let (series, value) = line.rsplit_once(' ').unwrap();
             let name = series.split('{').next().unwrap();
-            let kind = typed[name];
+            let family = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
+            let kind = typed.get(name).or_else(|| typed.get(family?)).expect("a type before its samples");
+            let kind = *kind;
             assert_eq!(name.ends_with("_total"), kind == "counter", "{name}");
             assert_eq!(samples.insert(series, value.parse().unwrap()), None, "{series} is there twice");
         }
@@ -165,8 +171,33 @@ fn every_metric_of_a_full_world_appears() {
     server(&current, "p", "one").observe(result, std::time::Instant::now());
     current.load().totals.gate().set_limit(Some(5));
     current.load().totals.packets.store(Some(Arc::new(packets())));
+    let web = current.load().listeners()[1].http().map(|http| Arc::clone(&http.otherwise().counters));
+    web.expect("an http listener").count(0, Some(200));
     let text = text(&shared(&Arc::clone(&current)));
     for metric in METRICS {
         assert!(text.contains(&format!("\n# TYPE {} ", metric.name)), "{}", metric.name);
     }
+}
+
+#[test]
+fn requests_are_counted_by_route_and_timed_by_class() {
+    let current = current(CONFIG);
+    {
+        let world = current.load();
+        let listener = &world.listeners()[1];
+        listener.http().unwrap().otherwise().counters.count(0, Some(204));
+        listener
+            .requests()
+            .times(transom_state::Class::Short)
+            .observe(0, std::time::Duration::from_millis(3));
+    }
+    let text = text(&shared(&current));
+    let samples = parse(&text);
+    let is = |series: &str, value: f64| assert_eq!(samples.get(series), Some(&value), "{series} in {text}");
+    is("transom_requests_total{listener=\"web\",route=\"-\",pool=\"p\",status_class=\"2xx\"}", 1.0);
+    is("transom_request_seconds_bucket{listener=\"web\",class=\"short\",le=\"0.0025\"}", 0.0);
+    is("transom_request_seconds_bucket{listener=\"web\",class=\"short\",le=\"0.005\"}", 1.0);
+    is("transom_request_seconds_bucket{listener=\"web\",class=\"short\",le=\"+Inf\"}", 1.0);
+    is("transom_request_seconds_count{listener=\"web\",class=\"short\"}", 1.0);
+    is("transom_request_seconds_count{listener=\"web\",class=\"channel\"}", 0.0);
 }
