@@ -119,6 +119,7 @@ impl Serving<'_> {
         );
         let job = Job {
             worker: self.context.worker,
+            listener: &self.record.listener,
             pool,
             source: self.record.client.ip(),
             said: self.context.said,
@@ -291,7 +292,7 @@ impl Serving<'_> {
         let mut out = Buffer::take();
         Answer { connection, date: &date, ..answer }.write(&mut out, http, Some((head, told, route)));
         entry.status = Some(answer.status);
-        entry.bytes_out = out.len() as u64;
+        entry.answered(out.len());
         if send(end, &out).await && keep {
             return Served { keep, used, spill: None, upgraded: None };
         }
@@ -334,7 +335,7 @@ pub(super) async fn refuse_unread<C: End>(end: &mut C, http: &Http, entry: &mut 
     let answer = Answer { status, fault: Some(refused.fault), date: &date, ..bare(entry.id) };
     answer.write(&mut out, http, None);
     entry.status = Some(status);
-    entry.bytes_out = out.len() as u64;
+    entry.answered(out.len());
     send(end, &out).await;
     linger(end).await;
 }

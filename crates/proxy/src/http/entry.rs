@@ -28,6 +28,8 @@ pub(super) struct Entry {
     pub(super) fault: Option<Fault>,
     pub(super) bytes_out: u64,
     relayed: (u64, u64),
+    /// Of an answer of our own; those of servers have been counted as they passed.
+    answered: u64,
 }
 
 impl Entry {
@@ -45,7 +47,14 @@ impl Entry {
             fault: None,
             bytes_out: 0,
             relayed: (0, 0),
+            answered: 0,
         }
+    }
+
+    /// An answer of our own has so many bytes.
+    pub(super) fn answered(&mut self, bytes: usize) {
+        self.bytes_out = bytes as u64;
+        self.answered = bytes as u64;
     }
 
     /// Bytes of another protocol that followed. The relay has counted them by itself.
@@ -60,8 +69,7 @@ impl Entry {
             worker.count(fault);
         }
         let counters = record.listener.counters();
-        counters.bytes_in.add(index, self.told.up);
-        counters.bytes_out.add(index, self.bytes_out);
+        counters.bytes_out.add(index, self.answered);
         if let Some((request, route)) = asked {
             route.counters.count(index, self.status);
             let took = now.duration_since(self.begun);

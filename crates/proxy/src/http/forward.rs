@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use transom_config::OnDown;
-use transom_state::{Fault, Lease, Pool, Said};
+use transom_state::{Fault, Lease, Listener, Pool, Said};
 use transom_wire::auth::AfterLoss;
 
 use super::client::Own;
@@ -18,9 +18,14 @@ use crate::log::Way;
 use crate::runtime::runtime;
 use crate::worker::Worker;
 
+/// Bytes of an exchange after which the counters are brought up to date while it lasts, so that graphs of long ones are
+/// smooth.
+const COUNT_BYTES: u64 = 1 << 20;
+
 /// A request that is to be forwarded.
 pub(super) struct Job<'r> {
     pub(super) worker: &'static Worker,
+    pub(super) listener: &'r Listener,
     pub(super) pool: &'r Arc<Pool>,
     /// The client's address.
     pub(super) source: IpAddr,
@@ -93,9 +98,14 @@ impl Job<'_> {
             let watch =
                 (self.pool.config.on_down == OnDown::Close).then(|| Box::new(lease.server().down_watch()));
             let mut exchange = Exchange::new(self.terms, self.message, watch);
-            let outcome = poll_fn(|context| exchange.poll(context, stream, &mut link.end)).await;
+            let mut counted = (0, 0);
+            let outcome = poll_fn(|context| {
+                let polled = exchange.poll(context, stream, &mut link.end);
+                self.count(&lease, &exchange.told, &mut counted, polled.is_ready());
+                polled
+            })
+            .await;
             *told = exchange.told;
-            self.count(&lease, told);
             let Err(fault) = outcome else {
                 return Ok(self.settle(exchange, was_own, lease, link));
             };
@@ -156,9 +166,18 @@ impl Job<'_> {
         fault
     }
 
-    fn count(&self, lease: &Lease, told: &Told) {
-        let counters = lease.server().counters();
-        counters.bytes_in.add(self.worker.index, told.up);
-        counters.bytes_out.add(self.worker.index, told.down);
+    /// Brings the counters up to date, now and then while a long exchange lasts and when it is `over`.
+    fn count(&self, lease: &Lease, told: &Told, counted: &mut (u64, u64), over: bool) {
+        let (up, down) = (told.up - counted.0, told.down - counted.1);
+        if up + down < COUNT_BYTES && !over {
+            return;
+        }
+        *counted = (told.up, told.down);
+        let (server, listener, index) =
+            (lease.server().counters(), self.listener.counters(), self.worker.index);
+        server.bytes_in.add(index, up);
+        server.bytes_out.add(index, down);
+        listener.bytes_in.add(index, up);
+        listener.bytes_out.add(index, down);
     }
 }

@@ -21,8 +21,12 @@ fn clients_share_an_idle_connection() {
         assert_eq!(get(&mut client(&door), "/x"), "GET /x HTTP/1.1");
     }
     assert_eq!(server.accepted(), 1);
-    let counters = door.world();
-    let counters = counters.pool("servers").unwrap().servers()[0].counters();
+    let world = door.world();
+    let counters = world.pool("servers").unwrap().servers()[0].counters();
+    let (up, down) = (counters.bytes_in.sum(), counters.bytes_out.sum());
+    assert_eq!((up, down), (20 * 28, 20 * 54));
+    let listener = world.listeners()[0].counters();
+    assert_eq!((listener.bytes_in.sum(), listener.bytes_out.sum()), (up, down));
     assert_eq!((counters.requests.sum(), counters.reused.sum(), counters.connections.sum()), (20, 19, 1));
 }
 
