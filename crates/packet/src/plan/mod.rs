@@ -223,7 +223,8 @@ impl Plan {
                     steps.push(Step::ClearServer(number));
                 }
                 in_use[usize::from(number)] = true;
-                if self.numbers.set(number, server.record(vip)) {
+                // A server that takes no packet yet has its number all the same.
+                if self.numbers.set(number, server.record(vip)) || new {
                     let server = self.numbers.record(number);
                     steps.push(Step::SetServer { number, owner, server });
                 }

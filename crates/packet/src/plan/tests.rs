@@ -259,6 +259,17 @@ fn the_next_process_goes_on_where_the_last_one_ended() {
 }
 
 #[test]
+fn a_server_that_takes_no_packet_yet_has_its_number_in_the_next_process_too() {
+    let mut wanted = vip(0..3);
+    wanted.servers[1].hop = None;
+    let mut trial = Trial::new(&wanted);
+    let number = trial.plan.server_number(&wanted.servers[1]);
+    trial.plan = Plan::adopt(Limits::default(), &trial.model.contents(), trial.now);
+    assert_eq!(trial.plan.server_number(&wanted.servers[1]), number);
+    assert_eq!(trial.want(&wanted), 0);
+}
+
+#[test]
 fn the_same_wish_twice_needs_no_step() {
     let wanted = vip(0..4);
     let mut trial = Trial::new(&wanted);
