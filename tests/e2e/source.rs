@@ -103,7 +103,7 @@ fn servers_see_the_clients_own_address_with_the_routing_that_check_prints() {
         assert_eq!(line.trim(), format!("220 ex1 sees {from}"));
     }
     let line = site.sees("2001:db8::10", "[2001:db8::1]:25").unwrap();
-    assert!(!line.is_empty(), "{:?}", transom.access().last());
+    assert!(!line.is_empty(), "{:?}", transom.wait_for_access(4));
     assert_eq!(line.trim(), "220 ex1 sees 2001:db8::10");
     let status = std::fs::read_to_string(format!("/proc/{}/status", transom.worker())).unwrap();
     assert!(status.contains("CapEff:\t0000000000000000"), "{status}");

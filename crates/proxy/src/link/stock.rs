@@ -128,7 +128,12 @@ mod tests {
     fn counted() -> (SourceStock, Arc<AtomicUsize>) {
         let asked = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&asked);
-        (SourceStock::new(move |_| drop(counter.fetch_add(1, Ordering::Relaxed))), asked)
+        (
+            SourceStock::new(move |_| {
+                let _ = counter.fetch_add(1, Ordering::Relaxed);
+            }),
+            asked,
+        )
     }
 
     #[test]
