@@ -8,6 +8,7 @@ mod http_peers;
 mod identity;
 mod idle;
 mod lab;
+mod packets;
 mod peers;
 mod privileges;
 mod reload;
