@@ -18,10 +18,12 @@ use super::client::Own;
 use super::compose::{self, Answer, Head, Says, ToServer};
 use super::entry::Entry;
 use super::exchange::Terms;
+use super::firewall::{self, Guard, Guarded};
 use super::forward::{After, Job};
 use super::http1::Http1;
 use super::refused::Refused;
 use super::request::Request;
+use super::stream::ClientStream;
 use crate::buffer::Buffer;
 use crate::end::{End, Outgoing};
 use crate::front;
@@ -106,10 +108,20 @@ impl Serving<'_> {
         entry: &mut Entry,
     ) -> Served {
         entry.pool = Some(Arc::clone(pool));
-        let (message, progress, used, allowed) = match self.message() {
+        let (mut message, progress, used, allowed) = match self.message() {
             Ok(message) => message,
             Err(refused) => return self.refuse(end, entry, refused).await,
         };
+        let mut guard = match self.guard(end, &kept) {
+            Ok(guard) => guard,
+            Err(refused) => return self.refuse_by_rules(end, entry, &refused).await,
+        };
+        if let Some(shown) = &mut guard
+            && (shown.request_head(self.request).is_err()
+                || shown.request_piece(&self.request.bytes[self.request.head.len..used]).is_err())
+        {
+            return self.stopped(end, entry, guard, Fault::WafBlocked).await;
+        }
         let Whose { asked, own, pins, concerned } = self.whose(&mut kept, pool);
         let header = front::to_server(
             pool.config.proxy_protocol,
@@ -117,6 +129,11 @@ impl Serving<'_> {
             self.record.client,
             end.socket(),
         );
+        let terms = self.terms(pool);
+        let login = kept.login.as_deref_mut().zip(asked.as_ref()).filter(|_| concerned);
+        let stream = Http1::new(end, self.request, &self.context, (progress, allowed), self.keep, login);
+        let mut stream = Guarded::new(stream, guard.as_deref_mut());
+        let held = stream.hold(&mut message, terms.body, terms.expects).await;
         let job = Job {
             worker: self.context.worker,
             listener: &self.record.listener,
@@ -124,22 +141,24 @@ impl Serving<'_> {
             source: self.record.client.ip(),
             said: self.context.said,
             message: &message,
-            whole: progress.is_done(),
+            whole: stream.body_is_done(),
             header: &header,
             pins,
             idempotent: self.request.is_idempotent(),
-            terms: self.terms(pool),
+            terms,
         };
-        let login = kept.login.as_deref_mut().zip(asked.as_ref()).filter(|_| concerned);
-        let mut stream = Http1::new(end, self.request, &self.context, (progress, allowed), self.keep, login);
-        let outcome = job.forward(&mut stream, own, &mut entry.way, &mut entry.told).await;
+        let outcome = match held {
+            Ok(()) => job.forward(&mut stream, own, &mut entry.way, &mut entry.told).await,
+            Err(fault) => Err(fault),
+        };
+        let mut stream = stream.inner;
         let (begun, keep, spill) = (stream.begun, stream.keep, stream.spill.take());
         entry.bytes_out = stream.sent;
         entry.status = entry.told.status.filter(|_| begun);
         drop(stream);
         entry.pinned = pins;
         entry.user = user(kept.login.as_deref(), asked.as_ref()).filter(|_| concerned);
-        match outcome {
+        let served = match outcome {
             Ok(After::Upgraded(own, rest)) => Served { keep: true, used, spill, upgraded: Some((own, rest)) },
             Ok(after) => {
                 let lost = pins && matches!(after, After::Released);
@@ -149,10 +168,11 @@ impl Serving<'_> {
                 let login_lost =
                     lost && kept.login.as_mut().is_some_and(|login| login.server_lost() == AfterLoss::Close);
                 if keep && entry.told.complete && !login_lost {
-                    return Served { keep: true, used, spill, upgraded: None };
+                    Served { keep: true, used, spill, upgraded: None }
+                } else {
+                    linger(end).await;
+                    Served::closing(used)
                 }
-                linger(end).await;
-                Served::closing(used)
             }
             Err(fault) if begun => {
                 // The client must not take a part for the whole.
@@ -160,8 +180,10 @@ impl Serving<'_> {
                 end.socket().reset_on_close();
                 Served::closing(used)
             }
-            Err(fault) => self.refuse(end, entry, Refused::by(fault)).await,
-        }
+            Err(fault) => return self.stopped(end, entry, guard, fault).await,
+        };
+        self.inspected(entry, guard);
+        served
     }
 
     /// What goes to the server at first: the head, and what has come of the body. With what is still to come, how many
@@ -267,6 +289,62 @@ impl Serving<'_> {
                 self.say(end, entry, answer).await
             }
         }
+    }
+
+    /// The guard of this request, where a firewall looks at it.
+    fn guard<C: End>(&self, end: &C, kept: &Kept<'_>) -> Result<Option<Box<Guard>>, firewall::Refused> {
+        let client = self.record.client;
+        let local = || match kept.received {
+            Some(addresses) => addresses.destination,
+            None => end.socket().local_address().unwrap_or(client),
+        };
+        Guard::of(&self.context, self.request, local)
+    }
+
+    /// The answer to a request that met `fault`, which may be that rules refused it.
+    async fn stopped<C: End>(
+        &self,
+        end: &mut C,
+        entry: &mut Entry,
+        guard: Option<Box<Guard>>,
+        fault: Fault,
+    ) -> Served {
+        let refused = guard.as_ref().and_then(|guard| guard.refused().cloned());
+        self.inspected(entry, guard);
+        match refused {
+            Some(refused) => self.refuse_by_rules(end, entry, &refused).await,
+            None => self.refuse(end, entry, Refused::by(fault)).await,
+        }
+    }
+
+    /// The answer of rules.
+    async fn refuse_by_rules<C: End>(
+        &self,
+        end: &mut C,
+        entry: &mut Entry,
+        refused: &firewall::Refused,
+    ) -> Served {
+        entry.fault = Some(Fault::WafBlocked);
+        match refused {
+            firewall::Refused::With(status) => {
+                self.refuse(end, entry, Refused::with(Fault::WafBlocked, *status)).await
+            }
+            firewall::Refused::Dropped => {
+                end.socket().reset_on_close();
+                Served::closing(self.request.head.len)
+            }
+            firewall::Refused::Elsewhere(status, to) => {
+                let fault = Some(Fault::WafBlocked);
+                let answer =
+                    Answer { status: *status, fault, location: Some(to.as_bytes()), ..self.plain(entry) };
+                self.say(end, entry, answer).await
+            }
+        }
+    }
+
+    /// Ends the inspection, where there is one.
+    fn inspected(&self, entry: &mut Entry, guard: Option<Box<Guard>>) {
+        entry.inspected = guard.map(|guard| guard.finish(&self.context, self.request));
     }
 
     /// An error answer, where somebody is there to read it.
