@@ -112,16 +112,10 @@ impl Serving<'_> {
             Ok(message) => message,
             Err(refused) => return self.refuse(end, entry, refused).await,
         };
-        let mut guard = match self.guard(end, &kept) {
+        let mut guard = match self.guard(end, &kept, used) {
             Ok(guard) => guard,
-            Err(refused) => return self.refuse_by_rules(end, entry, &refused).await,
+            Err(guard) => return self.stopped(end, entry, guard, Fault::WafBlocked).await,
         };
-        if let Some(shown) = &mut guard
-            && (shown.request_head(self.request).is_err()
-                || shown.request_piece(&self.request.bytes[self.request.head.len..used]).is_err())
-        {
-            return self.stopped(end, entry, guard, Fault::WafBlocked).await;
-        }
         let Whose { asked, own, pins, concerned } = self.whose(&mut kept, pool);
         let header = front::to_server(
             pool.config.proxy_protocol,
@@ -175,9 +169,7 @@ impl Serving<'_> {
                 }
             }
             Err(fault) if begun => {
-                // The client must not take a part for the whole.
-                entry.fault = Some(fault);
-                end.socket().reset_on_close();
+                cut(end, entry, fault);
                 Served::closing(used)
             }
             Err(fault) => return self.stopped(end, entry, guard, fault).await,
@@ -291,14 +283,25 @@ impl Serving<'_> {
         }
     }
 
-    /// The guard of this request, where a firewall looks at it.
-    fn guard<C: End>(&self, end: &C, kept: &Kept<'_>) -> Result<Option<Box<Guard>>, firewall::Refused> {
+    /// The guard of this request, where a firewall looks at it, once it has seen the head and what came of the body up to
+    /// `used`. The error is a guard that refuses it; without one the firewall is not there.
+    fn guard<C: End>(
+        &self,
+        end: &C,
+        kept: &Kept<'_>,
+        used: usize,
+    ) -> Result<Option<Box<Guard>>, Option<Box<Guard>>> {
         let client = self.record.client;
         let local = || match kept.received {
             Some(addresses) => addresses.destination,
             None => end.socket().local_address().unwrap_or(client),
         };
-        Guard::of(&self.context, self.request, local)
+        let Some(mut guard) = Guard::of(&self.context, self.request, local).map_err(|()| None)? else {
+            return Ok(None);
+        };
+        let early = &self.request.bytes[self.request.head.len..used];
+        let shown = guard.request_head(self.request).and_then(|()| guard.request_piece(early));
+        if shown.is_ok() { Ok(Some(guard)) } else { Err(Some(guard)) }
     }
 
     /// The answer to a request that met `fault`, which may be that rules refused it.
@@ -309,7 +312,11 @@ impl Serving<'_> {
         guard: Option<Box<Guard>>,
         fault: Fault,
     ) -> Served {
-        let refused = guard.as_ref().and_then(|guard| guard.refused().cloned());
+        let refused = match &guard {
+            Some(guard) => guard.refused().cloned(),
+            // Named, and not there: nothing passes.
+            None => (fault == Fault::WafBlocked).then_some(firewall::Refused::With(503)),
+        };
         self.inspected(entry, guard);
         match refused {
             Some(refused) => self.refuse_by_rules(end, entry, &refused).await,
@@ -388,6 +395,12 @@ impl Serving<'_> {
         let mut all = routes.routes().iter().chain([routes.otherwise()]);
         all.all(|route| route.pool.as_ref().is_none_or(|pool| pool.is_usable()))
     }
+}
+
+/// Breaks off a response: the client must not take a part for the whole.
+fn cut<C: End>(end: &C, entry: &mut Entry, fault: Fault) {
+    entry.fault = Some(fault);
+    end.socket().reset_on_close();
 }
 
 /// An answer with nothing in it yet.

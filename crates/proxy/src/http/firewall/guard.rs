@@ -57,10 +57,10 @@ impl Guard {
         context: &Context<'_>,
         request: &Request,
         local: impl FnOnce() -> SocketAddr,
-    ) -> Result<Option<Box<Self>>, Refused> {
+    ) -> Result<Option<Box<Self>>, ()> {
         let own = context.route.config.as_ref().and_then(|route| route.waf.as_ref());
         let Some(name) = own.or(context.http.waf.as_ref()) else { return Ok(None) };
-        let firewall = context.worker.firewall(name).ok_or(Refused::With(503))?;
+        let firewall = context.worker.firewall(name).ok_or(())?;
         if !firewall.looks() {
             return Ok(None);
         }
