@@ -36,6 +36,7 @@ mod tls;
 mod worker;
 
 pub use firewall::{FirewallParts, Firewalls};
+pub use link::{SOURCE_BATCH, SourceStock, source_sockets};
 pub use listen::bind;
 pub use plane::{AccessSink, Bound, Plane};
 pub use tls::{PoolTls, ServerTls, TlsWorld};

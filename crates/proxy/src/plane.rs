@@ -17,6 +17,7 @@ use transom_state::Current;
 
 use crate::doors::{Doors, Share};
 use crate::firewall::{FirewallParts, Firewalls};
+use crate::link::SourceStock;
 use crate::log::{Sender, Writer};
 use crate::runtime::{Inbox, Runtime, runtime};
 use crate::tls::TlsWorld;
@@ -62,11 +63,11 @@ thread_local! {
 }
 
 impl Plane {
-    /// Starts so many workers; they listen on nothing until [`Plane::apply`]. Errors: no threads or descriptors left.
-    pub fn start(workers: usize, current: Arc<Current>) -> io::Result<Self> {
+    /// Starts so many workers, which connect from clients' addresses with sockets of `stock`; they listen on nothing until [`Plane::apply`]. Errors: no threads or descriptors left.
+    pub fn start(workers: usize, current: Arc<Current>, stock: &SourceStock) -> io::Result<Self> {
         let firewalls = Arc::new(ArcSwap::default());
         let workers = (0..workers)
-            .map(|index| Handle::start(index, Arc::clone(&current), Arc::clone(&firewalls)))
+            .map(|index| Handle::start(index, Arc::clone(&current), Arc::clone(&firewalls), stock.clone()))
             .collect::<io::Result<_>>()?;
         Ok(Self { workers, current, firewalls, writer: Mutex::default() })
     }
@@ -205,11 +206,16 @@ impl Plane {
 }
 
 impl Handle {
-    fn start(index: usize, current: Arc<Current>, firewalls: Arc<ArcSwap<Firewalls>>) -> io::Result<Self> {
+    fn start(
+        index: usize,
+        current: Arc<Current>,
+        firewalls: Arc<ArcSwap<Firewalls>>,
+        stock: SourceStock,
+    ) -> io::Result<Self> {
         let (started, waiting) = mpsc::channel();
         let body = move || match Runtime::enter() {
             Ok(runtime) => {
-                DOORS.set(Some(Doors::of(Worker::enter(runtime, index, current, firewalls))));
+                DOORS.set(Some(Doors::of(Worker::enter(runtime, index, current, firewalls, stock))));
                 let _ = started.send(Ok(runtime.inbox()));
                 // A connection's panic has been caught below; one of the loop would leave clients unanswered, silently.
                 if catch_unwind(AssertUnwindSafe(|| runtime.run())).is_err() {

@@ -9,7 +9,7 @@ use transom_config::Name;
 use transom_state::{Current, Fault, Gate, Listener, World};
 
 use crate::firewall::{Firewall, Firewalls};
-use crate::link::Idle;
+use crate::link::{Idle, SourceStock};
 use crate::log::AccessLog;
 use crate::runtime::{Runtime, runtime};
 use crate::tls::TlsWorld;
@@ -26,6 +26,7 @@ pub(crate) struct Worker {
     log: AccessLog,
     tls: RefCell<Arc<TlsWorld>>,
     idle: Idle,
+    stock: SourceStock,
     draining: Cell<bool>,
     dice: Cell<u64>,
     turn: Cell<usize>,
@@ -38,6 +39,7 @@ impl Worker {
         index: usize,
         current: Arc<Current>,
         firewalls: Arc<ArcSwap<Firewalls>>,
+        stock: SourceStock,
     ) -> &'static Self {
         let worker: &'static Self = Box::leak(Box::new(Self {
             index,
@@ -46,6 +48,7 @@ impl Worker {
             log: AccessLog::off(),
             tls: RefCell::default(),
             idle: Idle::default(),
+            stock,
             draining: Cell::new(false),
             dice: Cell::new(RandomState::new().hash_one(index)),
             turn: Cell::new(0),
@@ -87,6 +90,11 @@ impl Worker {
     /// Its idle connections to servers.
     pub(crate) fn idle(&self) -> &Idle {
         &self.idle
+    }
+
+    /// Sockets for connections from clients' addresses.
+    pub(crate) fn stock(&self) -> &SourceStock {
+        &self.stock
     }
 
     /// Whether the program is about to stop: connections end with the request they are at.
