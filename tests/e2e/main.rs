@@ -4,6 +4,7 @@
 //! it runs this; nothing here is skipped.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod http2;
 mod http_peers;
 mod identity;
 mod idle;

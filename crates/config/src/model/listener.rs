@@ -126,6 +126,14 @@ pub(crate) static LISTENER: Table = Table {
         )
         .only(HTTP),
         Key::default(
+            "h2c",
+            Bool,
+            "false",
+            "Whether clients may speak HTTP/2 in clear here, where they know that beforehand (RFC 9113 section 3.3): for \
+             a balancer in front, and gRPC inside. Over TLS clients choose by ALPN.",
+        )
+        .only(HTTP),
+        Key::default(
             "ready",
             Bool,
             "false",

@@ -1,8 +1,6 @@
 //! What is done with a request that is sound: an answer of our own, or a server's.
 
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -20,19 +18,15 @@ use super::entry::Entry;
 use super::exchange::Terms;
 use super::firewall::{self, Guard, Guarded};
 use super::forward::{After, Job};
-use super::http1::Http1;
 use super::refused::Refused;
 use super::request::Request;
-use super::stream::ClientStream;
+use super::stream::{Asker, ClientStream, Passed, Task};
 use crate::buffer::Buffer;
-use crate::end::{End, Outgoing};
 use crate::front;
 use crate::log::Record;
 use crate::runtime::{runtime, ticks};
 use crate::worker::Worker;
 
-/// How long a client may take to take an answer of ours, and its last bytes after it.
-const LINGER: Duration = Duration::from_secs(2);
 /// Asked for by whoever stands in front of us; answered where the listener says `ready = true`.
 const READY: &[u8] = b"/.transom/ready";
 
@@ -100,33 +94,40 @@ impl Serving<'_> {
     }
 
     /// Sends the request to a server of `pool`, and the response back.
-    pub(super) async fn forward<C: End>(
+    pub(super) async fn forward<A: Asker>(
         &self,
         pool: &Arc<Pool>,
-        end: &mut C,
+        client: &mut A,
         mut kept: Kept<'_>,
         entry: &mut Entry,
     ) -> Served {
         entry.pool = Some(Arc::clone(pool));
         let (mut message, progress, used, allowed) = match self.message() {
             Ok(message) => message,
-            Err(refused) => return self.refuse(end, entry, refused).await,
+            Err(refused) => return self.refuse(client, entry, refused).await,
         };
-        let mut guard = match self.guard(end, &kept, used) {
+        let mut guard = match self.guard(client, &kept, used) {
             Ok(guard) => guard,
-            Err(guard) => return self.stopped(end, entry, guard, Fault::WafBlocked).await,
+            Err(guard) => return self.stopped(client, entry, guard, Fault::WafBlocked).await,
         };
-        let Whose { asked, own, pins, concerned } = self.whose(&mut kept, pool);
-        let header = front::to_server(
-            pool.config.proxy_protocol,
-            kept.received.copied(),
-            self.record.client,
-            end.socket(),
-        );
+        let Whose { asked, own, pins, concerned } = self.whose(&mut kept, pool, A::PROTOCOL);
+        if asked.as_ref().is_some_and(Asked::needs_http1) {
+            return self.refuse(client, entry, Refused::by(Fault::LoginNeedsHttp1)).await;
+        }
+        let header =
+            front::to_server(pool.config.proxy_protocol, kept.received.copied(), self.record.client, || {
+                client.local_address()
+            });
         let terms = self.terms(pool);
-        let login = kept.login.as_deref_mut().zip(asked.as_ref()).filter(|_| concerned);
-        let stream = Http1::new(end, self.request, &self.context, (progress, allowed), self.keep, login);
-        let mut stream = Guarded::new(stream, guard.as_deref_mut());
+        let task = Task {
+            request: self.request,
+            context: &self.context,
+            progress,
+            allowed,
+            keep: self.keep,
+            login: kept.login.as_deref_mut().zip(asked.as_ref()).filter(|_| concerned),
+        };
+        let mut stream = Guarded::new(client.stream(task), guard.as_deref_mut());
         let held = stream.hold(&mut message, terms.body, terms.expects).await;
         let job = Job {
             worker: self.context.worker,
@@ -145,37 +146,51 @@ impl Serving<'_> {
             Ok(()) => job.forward(&mut stream, own, &mut entry.way, &mut entry.told).await,
             Err(fault) => Err(fault),
         };
-        let mut stream = stream.inner;
-        let (begun, keep, spill) = (stream.begun, stream.keep, stream.spill.take());
-        entry.bytes_out = stream.sent;
+        let Passed { begun, keep, spill, sent } = stream.outcome();
+        entry.bytes_out = sent;
         entry.status = entry.told.status.filter(|_| begun);
-        drop(stream);
         entry.pinned = pins;
         entry.user = user(kept.login.as_deref(), asked.as_ref()).filter(|_| concerned);
         let served = match outcome {
-            Ok(After::Upgraded(own, rest)) => Served { keep: true, used, spill, upgraded: Some((own, rest)) },
-            Ok(after) => {
-                let lost = pins && matches!(after, After::Released);
-                if let After::Own(own) = after {
-                    *kept.own = Some(own);
-                }
-                let login_lost =
-                    lost && kept.login.as_mut().is_some_and(|login| login.server_lost() == AfterLoss::Close);
-                if keep && entry.told.complete && !login_lost {
-                    Served { keep: true, used, spill, upgraded: None }
-                } else {
-                    linger(end).await;
-                    Served::closing(used)
-                }
-            }
+            Ok(after) => self.settled(client, kept, entry, after, (pins, keep, used), spill).await,
             Err(fault) if begun => {
-                cut(end, entry, fault);
+                // The client must not take a part for the whole.
+                entry.fault = Some(fault);
+                client.reset();
                 Served::closing(used)
             }
-            Err(fault) => return self.stopped(end, entry, guard, fault).await,
+            Err(fault) => return self.stopped(client, entry, guard, fault).await,
         };
         self.inspected(entry, guard);
         served
+    }
+
+    /// What becomes of both connections once a response is whole. `pins`: the server's was the client's own; `keep`: the
+    /// client's may go on; `used` bytes of its buffer were this request's, `spill` came behind it.
+    async fn settled<A: Asker>(
+        &self,
+        client: &mut A,
+        kept: Kept<'_>,
+        entry: &Entry,
+        after: After,
+        (pins, keep, used): (bool, bool, usize),
+        spill: Option<Buffer>,
+    ) -> Served {
+        let lost = pins && matches!(after, After::Released);
+        match after {
+            After::Upgraded(own, rest) => {
+                return Served { keep: true, used, spill, upgraded: Some((own, rest)) };
+            }
+            After::Own(own) => *kept.own = Some(own),
+            After::Released => {}
+        }
+        let login_lost =
+            lost && kept.login.as_mut().is_some_and(|login| login.server_lost() == AfterLoss::Close);
+        if keep && entry.told.complete && !login_lost {
+            return Served { keep: true, used, spill, upgraded: None };
+        }
+        client.finish().await;
+        Served::closing(used)
     }
 
     /// What goes to the server at first: the head, and what has come of the body. With what is still to come, how many
@@ -200,8 +215,8 @@ impl Serving<'_> {
     }
 
     /// Whose the server connection is that this request will go over.
-    fn whose(&self, kept: &mut Kept<'_>, pool: &Pool) -> Whose {
-        let asked = self.follow_login(kept.login);
+    fn whose(&self, kept: &mut Kept<'_>, pool: &Pool, protocol: Protocol) -> Whose {
+        let asked = self.follow_login(kept.login, protocol);
         let own = kept.own.take_if(|own| own.lease.pool().name() == pool.name());
         let begins = asked.as_ref().is_some_and(Asked::pins);
         let pinned = kept.login.as_ref().is_some_and(|login| login.pinned());
@@ -214,7 +229,7 @@ impl Serving<'_> {
     }
 
     /// Shows the request's credentials to the connection's login, where there is one or one begins.
-    fn follow_login(&self, login: &mut Option<Box<Login>>) -> Option<Asked> {
+    fn follow_login(&self, login: &mut Option<Box<Login>>, protocol: Protocol) -> Option<Asked> {
         let bytes = self.context.head.bytes;
         let credentials = self
             .request
@@ -225,7 +240,7 @@ impl Serving<'_> {
         if login.is_none() && credentials.clone().next().is_none() {
             return None;
         }
-        Some(login.get_or_insert_default().request(Protocol::Http1, credentials))
+        Some(login.get_or_insert_default().request(protocol, credentials))
     }
 
     fn terms(&self, pool: &Pool) -> Terms {
@@ -245,31 +260,31 @@ impl Serving<'_> {
     }
 
     /// An answer of our own.
-    pub(super) async fn answer<C: End>(&self, end: &mut C, entry: &mut Entry) -> Served {
+    pub(super) async fn answer<A: Asker>(&self, client: &mut A, entry: &mut Entry) -> Served {
         if self.asks_ready() {
             let status = if self.context.worker.is_draining() || !self.is_ready() { 503 } else { 200 };
             let body: &[u8] = if status == 200 { b"ready\n" } else { b"not ready\n" };
             let answer = Answer { status, body: Some(("text/plain", body)), ..self.plain(entry) };
-            return self.say(end, entry, answer).await;
+            return self.say(client, entry, answer).await;
         }
         match self.context.route.action() {
-            None => self.refuse(end, entry, Refused::by(Fault::NoRoute)).await,
+            None => self.refuse(client, entry, Refused::by(Fault::NoRoute)).await,
             // A pool that is not there was taken away by a reload.
-            Some(Action::Pool(_)) => self.refuse(end, entry, Refused::by(Fault::PoolEmpty)).await,
+            Some(Action::Pool(_)) => self.refuse(client, entry, Refused::by(Fault::PoolEmpty)).await,
             Some(Action::Refuse(status)) => {
-                self.refuse(end, entry, Refused::with(Fault::RouteRefused, *status)).await
+                self.refuse(client, entry, Refused::with(Fault::RouteRefused, *status)).await
             }
             Some(Action::Reset) => {
                 entry.fault = Some(Fault::RouteRefused);
-                end.socket().reset_on_close();
+                client.reset();
                 Served::closing(self.request.head.len)
             }
             Some(Action::Redirect(redirect)) => {
                 let location = compose::location(redirect, &self.context.head, &self.context.told);
-                let Some(location) = location else { return self.refuse(end, entry, Refused::BAD).await };
+                let Some(location) = location else { return self.refuse(client, entry, Refused::BAD).await };
                 let answer =
                     Answer { status: redirect.status, location: Some(&location), ..self.plain(entry) };
-                self.say(end, entry, answer).await
+                self.say(client, entry, answer).await
             }
             Some(Action::Fixed(fixed)) => {
                 let body = match &fixed.body {
@@ -278,23 +293,23 @@ impl Serving<'_> {
                 };
                 let kind = fixed.content_type.as_deref().unwrap_or("");
                 let answer = Answer { status: fixed.status, body: Some((kind, body)), ..self.plain(entry) };
-                self.say(end, entry, answer).await
+                self.say(client, entry, answer).await
             }
         }
     }
 
     /// The guard of this request, where a firewall looks at it, once it has seen the head and what came of the body up to
     /// `used`. The error is a guard that refuses it; without one the firewall is not there.
-    fn guard<C: End>(
+    fn guard<A: Asker>(
         &self,
-        end: &C,
+        asker: &A,
         kept: &Kept<'_>,
         used: usize,
     ) -> Result<Option<Box<Guard>>, Option<Box<Guard>>> {
         let client = self.record.client;
         let local = || match kept.received {
             Some(addresses) => addresses.destination,
-            None => end.socket().local_address().unwrap_or(client),
+            None => asker.local_address().unwrap_or(client),
         };
         let Some(mut guard) = Guard::of(&self.context, self.request, local).map_err(|()| None)? else {
             return Ok(None);
@@ -305,9 +320,9 @@ impl Serving<'_> {
     }
 
     /// The answer to a request that met `fault`, which may be that rules refused it.
-    async fn stopped<C: End>(
+    async fn stopped<A: Asker>(
         &self,
-        end: &mut C,
+        client: &mut A,
         entry: &mut Entry,
         guard: Option<Box<Guard>>,
         fault: Fault,
@@ -319,32 +334,32 @@ impl Serving<'_> {
         };
         self.inspected(entry, guard);
         match refused {
-            Some(refused) => self.refuse_by_rules(end, entry, &refused).await,
-            None => self.refuse(end, entry, Refused::by(fault)).await,
+            Some(refused) => self.refuse_by_rules(client, entry, &refused).await,
+            None => self.refuse(client, entry, Refused::by(fault)).await,
         }
     }
 
     /// The answer of rules.
-    async fn refuse_by_rules<C: End>(
+    async fn refuse_by_rules<A: Asker>(
         &self,
-        end: &mut C,
+        client: &mut A,
         entry: &mut Entry,
         refused: &firewall::Refused,
     ) -> Served {
         entry.fault = Some(Fault::WafBlocked);
         match refused {
             firewall::Refused::With(status) => {
-                self.refuse(end, entry, Refused::with(Fault::WafBlocked, *status)).await
+                self.refuse(client, entry, Refused::with(Fault::WafBlocked, *status)).await
             }
             firewall::Refused::Dropped => {
-                end.socket().reset_on_close();
+                client.reset();
                 Served::closing(self.request.head.len)
             }
             firewall::Refused::Elsewhere(status, to) => {
                 let fault = Some(Fault::WafBlocked);
                 let answer =
                     Answer { status: *status, fault, location: Some(to.as_bytes()), ..self.plain(entry) };
-                self.say(end, entry, answer).await
+                self.say(client, entry, answer).await
             }
         }
     }
@@ -355,14 +370,14 @@ impl Serving<'_> {
     }
 
     /// An error answer, where somebody is there to read it.
-    async fn refuse<C: End>(&self, end: &mut C, entry: &mut Entry, refused: Refused) -> Served {
+    async fn refuse<A: Asker>(&self, client: &mut A, entry: &mut Entry, refused: Refused) -> Served {
         entry.fault = Some(refused.fault);
         let Some(status) = refused.status else { return Served::closing(self.request.head.len) };
         let answer = Answer { status, fault: Some(refused.fault), ..self.plain(entry) };
-        self.say(end, entry, answer).await
+        self.say(client, entry, answer).await
     }
 
-    async fn say<C: End>(&self, end: &mut C, entry: &mut Entry, answer: Answer<'_>) -> Served {
+    async fn say<A: Asker>(&self, client: &mut A, entry: &mut Entry, answer: Answer<'_>) -> Served {
         let date = http_date();
         let mut progress = Progress::from(self.request.body);
         let early = &self.request.bytes[self.request.head.len..];
@@ -378,10 +393,10 @@ impl Serving<'_> {
         Answer { connection, date: &date, ..answer }.write(&mut out, http, Some((head, told, route)));
         entry.status = Some(answer.status);
         entry.answered(out.len());
-        if send(end, &out).await && keep {
+        if client.say(&out).await && keep {
             return Served { keep, used, spill: None, upgraded: None };
         }
-        linger(end).await;
+        client.finish().await;
         Served::closing(used)
     }
 
@@ -395,12 +410,6 @@ impl Serving<'_> {
         let mut all = routes.routes().iter().chain([routes.otherwise()]);
         all.all(|route| route.pool.as_ref().is_none_or(|pool| pool.is_usable()))
     }
-}
-
-/// Breaks off a response: the client must not take a part for the whole.
-fn cut<C: End>(end: &C, entry: &mut Entry, fault: Fault) {
-    entry.fault = Some(fault);
-    end.socket().reset_on_close();
 }
 
 /// An answer with nothing in it yet.
@@ -418,7 +427,12 @@ fn bare<'e>(id: u64) -> Answer<'e> {
 }
 
 /// The answer to what is no request.
-pub(super) async fn refuse_unread<C: End>(end: &mut C, http: &Http, entry: &mut Entry, refused: Refused) {
+pub(super) async fn refuse_unread<A: Asker>(
+    client: &mut A,
+    http: &Http,
+    entry: &mut Entry,
+    refused: Refused,
+) {
     entry.fault = Some(refused.fault);
     let Some(status) = refused.status else { return };
     let mut out = Buffer::take();
@@ -427,31 +441,13 @@ pub(super) async fn refuse_unread<C: End>(end: &mut C, http: &Http, entry: &mut 
     answer.write(&mut out, http, None);
     entry.status = Some(status);
     entry.answered(out.len());
-    send(end, &out).await;
-    linger(end).await;
+    client.say(&out).await;
+    client.finish().await;
 }
 
 /// Who asks, for the log.
 fn user(login: Option<&Login>, asked: Option<&Asked>) -> Option<String> {
     Some(login?.identity(asked?)?.to_string())
-}
-
-/// Sends all of it, as long as the client takes it in time.
-async fn send(end: &mut impl End, bytes: &[u8]) -> bool {
-    runtime().deadline(LINGER);
-    let mut out = Outgoing::default();
-    if out.send(end, bytes).is_err() {
-        return false;
-    }
-    poll_fn(|_| out.poll_flush(end)).await.is_ok()
-}
-
-/// Says that this was all, and lets the client take it before the close: what it still sends would turn that into a reset.
-async fn linger(end: &mut impl End) {
-    runtime().deadline(LINGER);
-    if poll_fn(|_| end.poll_end(false)).await.is_ok() {
-        end.socket().linger(LINGER).await;
-    }
 }
 
 /// Now, as an HTTP date (RFC 9110 section 5.6.7).

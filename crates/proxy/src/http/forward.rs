@@ -81,7 +81,7 @@ impl Job<'_> {
                 None => {
                     let caller = Caller {
                         worker: self.worker,
-                        client: stream.socket(),
+                        client: stream.waiting(),
                         source: self.source,
                         said: self.said,
                     };

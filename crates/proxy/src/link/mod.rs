@@ -20,7 +20,7 @@ use crate::tls::{TlsEnd, TlsWorld};
 
 pub(crate) use counted::Counted;
 pub(crate) use idle::Idle;
-pub(crate) use reach::{Caller, Wish, reach};
+pub(crate) use reach::{Caller, Waiting, Wish, reach};
 pub use stock::{SOURCE_BATCH, SourceStock, source_sockets};
 
 /// A connection to a server, and everything that was said when it was opened: who may use it next depends on that.

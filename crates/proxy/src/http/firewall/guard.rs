@@ -10,7 +10,7 @@ use transom_wire::channel::Kind;
 use transom_wire::http1::{Body, Version};
 
 use super::super::act::Context;
-use super::super::body::Progress;
+use super::super::body::{Part, Progress};
 use super::super::request::Request;
 use super::super::stream::Reply;
 use crate::firewall::{Firewall, Told};
@@ -111,8 +111,8 @@ impl Guard {
         let Self { request: Some(progress), inspection, .. } = self else { return Ok(()) };
         let mut fed = Fed::More;
         // It was judged when it was read: what is no body never came here.
-        let _ = progress.take_data(bytes, |data| {
-            if fed == Fed::More {
+        let _ = progress.take_data(bytes, |part| {
+            if let (Part::Data(data), Fed::More) = (part, &fed) {
                 fed = inspection.request_body(data);
             }
         });
@@ -158,15 +158,15 @@ impl Guard {
     pub(super) fn response_piece(&mut self, bytes: &[u8], framed: bool) -> Result<bool, Fault> {
         let Self { response: Some(progress), inspection, .. } = self else { return Ok(false) };
         let mut fed = Fed::More;
-        let mut show = |data: &[u8]| {
-            if fed == Fed::More {
+        let mut show = |part: Part<'_>| {
+            if let (Part::Data(data), Fed::More) = (part, &fed) {
                 fed = inspection.response_body(data);
             }
         };
         if framed {
             let _ = progress.take_data(bytes, show);
         } else {
-            show(bytes);
+            show(Part::Data(bytes));
         }
         match fed {
             Fed::More => Ok(true),

@@ -7,12 +7,12 @@ use transom_state::{Fault, Lease};
 use transom_wire::auth::AfterLoss;
 use transom_wire::http1::{self, Body, Limits};
 
-use super::super::body::Progress;
-use super::super::stream::{ClientStream, Piece, Reply};
+use super::super::body::{Part, Progress};
+use super::super::stream::{ClientStream, Passed, Piece, Reply};
 use super::guard::{Guard, Head, Held};
 use crate::end::{Failed, Scratch, with_scratch};
+use crate::link::Waiting;
 use crate::runtime::{Stop, Tick, runtime};
-use crate::socket::Socket;
 
 /// What a client waits for that asks before it sends its body, where the body is held back here.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -81,16 +81,16 @@ impl<'g, S: ClientStream> Guarded<'g, S> {
     /// Lets go what was held back.
     fn release(&mut self) -> Result<(), Failed> {
         let Some(held) = self.held.take() else { return Ok(()) };
-        self.inner.head(&held.reply());
+        self.inner.head(&held.reply()).map_err(Failed::Tls)?;
         if !self.inner.wants_data() {
             return if held.bytes.is_empty() { Ok(()) } else { self.inner.body(&held.bytes) };
         }
         let mut outcome = Ok(());
         // The bytes were judged when they came.
-        let _ = Progress::from(held.body).take_data(&held.bytes, |data| {
-            if outcome.is_ok() {
-                outcome = self.inner.body(data);
-            }
+        let _ = Progress::from(held.body).take_data(&held.bytes, |part| match part {
+            Part::Data(data) if outcome.is_ok() => outcome = self.inner.body(data),
+            Part::Data(_) => {}
+            Part::Trailers(lines) => self.inner.trailers(lines),
         });
         outcome
     }
@@ -104,8 +104,12 @@ impl<'g, S: ClientStream> Guarded<'g, S> {
 }
 
 impl<S: ClientStream> ClientStream for Guarded<'_, S> {
-    fn socket(&self) -> &Socket {
-        self.inner.socket()
+    fn waiting(&self) -> &dyn Waiting {
+        self.inner.waiting()
+    }
+
+    fn poll_left(&self, end_is_gone: bool) -> Poll<()> {
+        self.inner.poll_left(end_is_gone)
     }
 
     fn wants_data(&self) -> bool {
@@ -130,13 +134,17 @@ impl<S: ClientStream> ClientStream for Guarded<'_, S> {
         }
     }
 
-    fn head(&mut self, reply: &Reply<'_>) {
+    fn head(&mut self, reply: &Reply<'_>) -> Result<(), Fault> {
         let Some(guard) = &mut self.guard else { return self.inner.head(reply) };
         match guard.response_head(reply) {
             Head::Pass => self.inner.head(reply),
-            Head::Hold => self.held = Some(Held::of(reply)),
+            Head::Hold => {
+                self.held = Some(Held::of(reply));
+                Ok(())
+            }
             Head::Refuse => {
                 self.stop(Fault::WafBlocked);
+                Err(Fault::WafBlocked)
             }
         }
     }
@@ -177,6 +185,14 @@ impl<S: ClientStream> ClientStream for Guarded<'_, S> {
             self.failed = Some(failed);
         }
         self.inner.end();
+    }
+
+    fn trailers(&mut self, lines: &[u8]) {
+        self.inner.trailers(lines);
+    }
+
+    fn outcome(self) -> Passed {
+        self.inner.outcome()
     }
 
     fn chosen(&mut self, lease: &Lease) {
