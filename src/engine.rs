@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 use transom_config::{Config, Name, Options};
 use transom_control::{AdminSocket, Command, Control, Setup};
-use transom_proxy::{AccessSink, Bound, Plane, SourceStock, TlsWorld};
+use transom_proxy::{AccessSink, Bound, FirewallParts, Plane, SourceStock, TlsWorld};
 use transom_state::{Current, World};
 
 use crate::limits;
@@ -15,8 +15,9 @@ use crate::log::{self as program_log, Sink};
 use crate::overrides::{self, Override};
 use crate::packet::door::Packets;
 use crate::packet::driver::{Driver, Flows};
-use crate::supply::{AdminTcp, AdminUnix, Listening, Supply};
+use crate::supply::{AdminTcp, AdminUnix, Listening, Supply, WafLogKind};
 use crate::tls::{self, Acceptors};
+use crate::waf;
 
 /// The planes at work.
 pub(crate) struct Engine {
@@ -45,7 +46,7 @@ impl Engine {
         commands: mpsc::Sender<Command>,
         stock: SourceStock,
     ) -> Result<(Self, Taken), String> {
-        let Loaded { config, ceiling, tls } = load(&supply, &Acceptors::new())?;
+        let Loaded { config, ceiling, tls, wafs } = load(&supply, &Acceptors::new())?;
         let acceptors = tls.acceptors.clone();
         let world = World::first(Arc::new(config), supply.workers, seed()?, Instant::now());
         world.totals.set_ceiling(ceiling, &world.config);
@@ -55,6 +56,8 @@ impl Engine {
         let packets = supply.packets.take().map(|packets| drive(packets, &current)).transpose()?;
         let plane = Plane::start(supply.workers, Arc::clone(&current), &stock)
             .map_err(|error| format!("the workers cannot be started: {error}"))?;
+        let firewalls = firewalls(&current.load().config, wafs, &mut supply)?;
+        plane.set_firewalls(firewalls).map_err(|error| no_logs(&error))?;
         let (serving, admin) = split(supply, &current.load().config);
         let setup = Setup { current: Arc::clone(&current), admin, commands, started: SystemTime::now() };
         let control =
@@ -66,7 +69,8 @@ impl Engine {
 
     /// Serves another configuration from here on, in one step. An error, a sentence, leaves everything as it was.
     pub(crate) fn take(&mut self, mut supply: Supply) -> Result<Taken, String> {
-        let Loaded { config, ceiling, tls } = load(&supply, &self.acceptors)?;
+        let Loaded { config, ceiling, tls, wafs } = load(&supply, &self.acceptors)?;
+        let firewalls = firewalls(&config, wafs, &mut supply)?;
         let acceptors = tls.acceptors.clone();
         let current = self.current.load();
         current.totals.set_ceiling(ceiling, &config);
@@ -74,12 +78,14 @@ impl Engine {
         let taken = Taken { generation: next.generation };
         let packets = supply.packets.take();
         let (serving, admin) = split(supply, &next.config);
+        let walls = self.plane.set_firewalls(firewalls).map_err(|error| no_logs(&error))?;
         let before = self.current.swap(Arc::new(next));
         let served = self.follow(packets).and_then(|()| self.serve(serving, tls));
         if let Err(sentence) = served {
             // Limits followed the new generation: another one after the former configuration brings them back.
             let back = before.next(Arc::clone(&before.config), Instant::now());
             self.current.store(Arc::new(back));
+            self.plane.put_back_firewalls(walls);
             if let Some(packets) = &self.packets
                 && let Err(why) = packets.follow(&self.current.load_full())
             {
@@ -204,6 +210,7 @@ struct Loaded {
     /// Connections that this process can hold under it.
     ceiling: u32,
     tls: TlsWorld,
+    wafs: waf::Built,
 }
 
 /// Reads what the supply's text says; `before` is the TLS of the listeners in force.
@@ -214,7 +221,34 @@ fn load(supply: &Supply, before: &Acceptors) -> Result<Loaded, String> {
     let standing = limits::standing(&config, supply.workers);
     let room = limits::room(&config, standing, limits::files().soft).map_err(|short| short.to_string())?;
     let tls = tls::build(&config, before, SystemTime::now()).map_err(|faults| faults.join("\n"))?.world;
-    Ok(Loaded { config, ceiling: room.fit, tls })
+    let wafs = waf::build(&config, &supply.files).map_err(|faults| faults.join("\n"))?;
+    Ok(Loaded { config, ceiling: room.fit, tls, wafs })
+}
+
+/// The firewalls with their logs, which are taken from the supply.
+fn firewalls(config: &Config, built: waf::Built, supply: &mut Supply) -> Result<Vec<FirewallParts>, String> {
+    let mut logs = std::mem::take(&mut supply.waf_logs);
+    let mut taken = |name: &Name, kind: WafLogKind| {
+        let place = logs.iter().position(|log| log.waf == **name && log.kind == kind)?;
+        Some(logs.swap_remove(place).sink)
+    };
+    let parts = built.engines.into_iter().map(|(name, engine)| {
+        let waf = config.waf(&name).ok_or_else(|| format!("the firewall {name} is gone"))?;
+        let audit = waf.audit_log.as_ref().map(|log| log.format);
+        Ok(FirewallParts {
+            error_log: taken(&name, WafLogKind::Error),
+            audit_log: taken(&name, WafLogKind::Audit).zip(audit),
+            mode: waf::mode(waf),
+            when_broken: waf::when_broken(waf),
+            name,
+            engine,
+        })
+    });
+    parts.collect()
+}
+
+fn no_logs(error: &std::io::Error) -> String {
+    format!("the logs of the firewalls cannot be written: {error}")
 }
 
 fn split(supply: Supply, config: &Config) -> (Serving, Vec<AdminSocket>) {

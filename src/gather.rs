@@ -16,10 +16,10 @@ use transom_config::{Config, Listener, LogSink, Options, Report};
 
 use crate::files::{Disk, Remembered};
 use crate::packet::door::Packets;
-use crate::supply::{AdminTcp, AdminUnix, Listening, Note, Supply};
+use crate::supply::{AdminTcp, AdminUnix, Listening, Note, Supply, WafLog, WafLogKind};
 use crate::tls::{self, Acceptors};
 use crate::users::{Identity, identity};
-use crate::{admin_socket, limits, named, sources, terminal, users};
+use crate::{admin_socket, limits, named, sources, terminal, users, waf};
 
 /// What `transom run` was asked.
 #[derive(Debug, Clone)]
@@ -95,6 +95,10 @@ pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathe
             Vec::new()
         }
     };
+    match waf::build(&config, &disk) {
+        Ok(built) => notes.extend(built.notes),
+        Err(faults) => unusable.extend(faults),
+    }
     if !unusable.is_empty() {
         return Err(Refusal::Machine(unusable.join("\n")));
     }
@@ -114,6 +118,7 @@ pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathe
     let identity = identity(config.process.user.as_deref())?;
     let program = open_log(&config.log.program)?;
     let access = open_log(&config.log.access.sink)?;
+    let waf_logs = open_waf_logs(&config)?;
     let listeners = listen(&config, before, workers)?;
     let packets = Packets::gather(&config, before.and_then(|before| before.packets.as_ref()))?;
     let tcp = admin_tcp(&config, before, &mut notes)?;
@@ -132,6 +137,7 @@ pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathe
         tcp,
         access,
         program,
+        waf_logs,
         notes,
         overrides: Vec::new(),
     };
@@ -169,6 +175,21 @@ fn exposed(files: &Remembered) -> Option<Note> {
         .collect();
     (users::is_root() && !open.is_empty())
         .then(|| Note::Warning(format!("others than root may change what root reads: {}", open.join(", "))))
+}
+
+/// The logs of the firewalls that a listener or route may ask.
+fn open_waf_logs(config: &Config) -> Result<Vec<WafLog>, String> {
+    let mut all = Vec::new();
+    for waf in &config.wafs {
+        let audit = waf.audit_log.as_ref().map(|log| LogSink::File(log.file.clone()));
+        let sinks = [(WafLogKind::Error, Some(&waf.error_log)), (WafLogKind::Audit, audit.as_ref())];
+        for (kind, sink) in sinks {
+            if let Some(sink) = sink.map(open_log).transpose()?.flatten() {
+                all.push(WafLog { waf: waf.name.to_string(), kind, sink });
+            }
+        }
+    }
+    Ok(all)
 }
 
 fn open_log(sink: &LogSink) -> Result<Option<OwnedFd>, String> {

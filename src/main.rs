@@ -22,6 +22,7 @@ mod systemd;
 mod terminal;
 mod tls;
 mod users;
+mod waf;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,6 +53,8 @@ enum Command {
     Decap(cmd::decap::Unwrap),
     /// Take a packet program off its interfaces although nobody runs it
     Detach(cmd::detach::Detach),
+    /// Firewalls: why a request was refused, and whether rules do what tests say
+    Waf(cmd::waf::Waf),
     /// The unprivileged process that the keeper starts
     #[command(name = keeper::spawn::SUBCOMMAND, hide = true)]
     Worker,
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Command::Ctl(ctl) => ctl.run(),
         Command::Decap(decap) => decap.run(),
         Command::Detach(detach) => detach.run(),
+        Command::Waf(waf) => waf.run(),
         Command::Worker => keeper::worker::work(),
     }
 }

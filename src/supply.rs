@@ -39,10 +39,32 @@ pub(crate) struct Supply {
     pub(crate) access: Option<OwnedFd>,
     /// The program log, opened; `None` is off.
     pub(crate) program: Option<OwnedFd>,
+    /// The logs of firewalls, opened.
+    pub(crate) waf_logs: Vec<WafLog>,
     /// What is worth saying about it.
     pub(crate) notes: Vec<Note>,
     /// How a worker that died left the servers; only in the first supply of the next one.
     pub(crate) overrides: Vec<Override>,
+}
+
+/// A log of a firewall.
+#[derive(Debug)]
+pub(crate) struct WafLog {
+    /// The firewall.
+    pub(crate) waf: String,
+    /// Which of its logs.
+    pub(crate) kind: WafLogKind,
+    /// Written to.
+    pub(crate) sink: OwnedFd,
+}
+
+/// Which log of a firewall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum WafLogKind {
+    /// `error-log`
+    Error,
+    /// `audit-log`
+    Audit,
 }
 
 /// Something worth saying.
@@ -112,6 +134,13 @@ impl Listening {
     }
 }
 
+impl WafLog {
+    /// The same log.
+    fn shared(&self) -> io::Result<Self> {
+        Ok(Self { waf: self.waf.clone(), kind: self.kind, sink: self.sink.try_clone()? })
+    }
+}
+
 impl AdminUnix {
     /// The same socket.
     pub(crate) fn shared(&self) -> io::Result<Self> {
@@ -128,7 +157,7 @@ impl AdminTcp {
 
 /// A supply without its descriptors and contents, as it goes over the channel.
 ///
-/// The descriptors go in the order: sockets of the listeners, tables of the packet plane, admin socket, admin address, access log, program log.
+/// The descriptors go in the order: sockets of the listeners, tables of the packet plane, admin socket, admin address, access log, program log, logs of firewalls.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Header {
     path: PathBuf,
@@ -144,6 +173,7 @@ pub(crate) struct Header {
     tcp: Option<(SocketAddr, SocketAddr)>,
     access: bool,
     program: bool,
+    waf_logs: Vec<(String, WafLogKind)>,
     notes: Vec<Note>,
     overrides: Vec<Override>,
 }
@@ -181,6 +211,7 @@ impl Supply {
             tcp: self.tcp.as_ref().map(AdminTcp::shared).transpose()?,
             access: self.access.as_ref().map(OwnedFd::try_clone).transpose()?,
             program: self.program.as_ref().map(OwnedFd::try_clone).transpose()?,
+            waf_logs: self.waf_logs.iter().map(WafLog::shared).collect::<io::Result<_>>()?,
             notes: self.notes.clone(),
             overrides: self.overrides.clone(),
         })
@@ -200,6 +231,7 @@ impl Supply {
             tcp: self.tcp.as_ref().map(|tcp| (tcp.asked, tcp.address)),
             access: self.access.is_some(),
             program: self.program.is_some(),
+            waf_logs: self.waf_logs.iter().map(|log| (log.waf.clone(), log.kind)).collect(),
             notes: self.notes.clone(),
             overrides: self.overrides.clone(),
         };
@@ -212,6 +244,7 @@ impl Supply {
             .chain(self.tcp.as_ref().map(|tcp| &tcp.socket))
             .chain(&self.access)
             .chain(&self.program)
+            .chain(self.waf_logs.iter().map(|log| &log.sink))
             .map(AsFd::as_fd)
             .collect();
         (header, contents, descriptors)
@@ -242,6 +275,10 @@ impl Supply {
         };
         let access = if header.access { Some(descriptors.next()?) } else { None };
         let program = if header.program { Some(descriptors.next()?) } else { None };
+        let mut waf_logs = Vec::new();
+        for (waf, kind) in header.waf_logs {
+            waf_logs.push(WafLog { waf, kind, sink: descriptors.next()? });
+        }
         let files = files(header.files, header.patterns, contents)?;
         let Header { path, zone, workers, notes, overrides, .. } = header;
         let whole = descriptors.next().is_none();
@@ -256,6 +293,7 @@ impl Supply {
             tcp,
             access,
             program,
+            waf_logs,
             notes,
             overrides,
         })
@@ -354,6 +392,7 @@ mod tests {
                 tcp: None,
                 access: None,
                 program: None,
+                waf_logs: Vec::new(),
                 notes: Vec::new(),
                 overrides: Vec::new(),
             }
@@ -388,6 +427,7 @@ mod tests {
             tcp: Some(AdminTcp { asked: address, address, socket: descriptor() }),
             access: None,
             program: Some(descriptor()),
+            waf_logs: vec![WafLog { waf: "w".into(), kind: WafLogKind::Audit, sink: descriptor() }],
             notes: vec![Note::Warning("mind the gap".into())],
             overrides: Vec::new(),
         }
@@ -403,8 +443,8 @@ mod tests {
     #[test]
     fn a_supply_arrives_as_it_was_sent() {
         let sent = supply();
-        assert_eq!(sent.encode().2.len(), 7);
-        let (header, contents, descriptors) = travelled(&sent, 7);
+        assert_eq!(sent.encode().2.len(), 8);
+        let (header, contents, descriptors) = travelled(&sent, 8);
         let got = Supply::decode(header, &contents, descriptors).unwrap();
         assert_eq!(got.files, sent.files);
         assert_eq!(got.addresses(), ["https=127.0.0.1:4433", "nat=192.0.2.1:443/tcp"]);
@@ -413,6 +453,7 @@ mod tests {
         assert_eq!((got.path, got.zone, got.workers), (sent.path, sent.zone, sent.workers));
         assert_eq!(got.notes, sent.notes);
         assert_eq!(got.listeners[0].sockets.len(), 2);
+        assert_eq!((&*got.waf_logs[0].waf, got.waf_logs[0].kind), ("w", WafLogKind::Audit));
         assert_eq!((got.access.is_some(), got.program.is_some()), (false, true));
         assert_eq!((got.unix.is_some(), got.tcp.is_some()), (true, true));
     }
@@ -433,13 +474,13 @@ mod tests {
 
     #[test]
     fn too_many_or_too_few_parts_are_refused() {
-        for descriptors in [0, 6, 8] {
+        for descriptors in [0, 7, 9] {
             let (header, contents, descriptors) = travelled(&supply(), descriptors);
             assert!(Supply::decode(header, &contents, descriptors).is_none());
         }
-        let (header, contents, descriptors) = travelled(&supply(), 7);
+        let (header, contents, descriptors) = travelled(&supply(), 8);
         assert!(Supply::decode(header, &contents[1..], descriptors).is_none());
-        let (header, mut contents, descriptors) = travelled(&supply(), 7);
+        let (header, mut contents, descriptors) = travelled(&supply(), 8);
         contents.push(0);
         assert!(Supply::decode(header, &contents, descriptors).is_none());
     }

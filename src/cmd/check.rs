@@ -17,7 +17,7 @@ use crate::gather::{Request, workers};
 use crate::packet::wish;
 use crate::supply::Note;
 use crate::tls::{self, Acceptors, Built, Expiry, expiry};
-use crate::{exit, limits, named, sources, terminal, users};
+use crate::{exit, limits, named, sources, terminal, users, waf};
 
 /// Exit code 0: it can be served; 1: it has errors; 2: it cannot be read.
 #[derive(Args)]
@@ -42,7 +42,7 @@ impl Check {
         let options = Options { zone: self.zone.clone() };
         let disk = Disk::default();
         let loaded = transom_config::load(&self.config, &disk, &options);
-        let summary = loaded.config.as_ref().map(|config| Summary::of(config, &self.request()));
+        let summary = loaded.config.as_ref().map(|config| Summary::of(config, &self.request(), &disk));
         if self.json {
             terminal::out(&format!("{:#}", self.as_json(&loaded, summary.as_ref())));
         } else {
@@ -176,7 +176,7 @@ struct Memory {
 }
 
 impl Summary {
-    fn of(config: &Config, request: &Request) -> Self {
+    fn of(config: &Config, request: &Request, disk: &Disk) -> Self {
         let workers = workers(request, config);
         let now = SystemTime::now();
         let mut named = named::look_into(config);
@@ -187,6 +187,10 @@ impl Summary {
                 (Vec::new(), Vec::new())
             }
         };
+        match waf::build(config, disk) {
+            Ok(built) => notes.extend(built.notes),
+            Err(faults) => named.extend(faults),
+        }
         notes.extend(config.remarks().into_iter().map(Note::Remark));
         // Whoever checks may have fewer rights than whoever runs.
         notes.extend(sources::possible(config).err().map(Note::Warning));

@@ -7,3 +7,4 @@ pub(crate) mod detach;
 pub(crate) mod import;
 mod table;
 mod view;
+pub(crate) mod waf;

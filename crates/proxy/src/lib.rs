@@ -13,6 +13,7 @@
 //! | `front` | the door: PROXY header, source lists, TLS handshake |
 //! | `l4` | relayed connections: `tcp`, `passthrough`, `tls` |
 //! | `http` | requests: `http` |
+//! | `firewall` | firewalls, their counters and logs |
 //! | `link` | connections to servers: choosing, queueing, connecting, keeping idle ones |
 //! | `end`, `tls` | the bytes of one connection: a bare socket, or TLS on it |
 //! | `log` | the access log |
@@ -21,6 +22,7 @@ mod accept;
 mod buffer;
 mod doors;
 mod end;
+mod firewall;
 mod front;
 mod http;
 mod l4;
@@ -33,6 +35,7 @@ mod socket;
 mod tls;
 mod worker;
 
+pub use firewall::{FirewallParts, Firewalls};
 pub use link::{SOURCE_BATCH, SourceStock, source_sockets};
 pub use listen::bind;
 pub use plane::{AccessSink, Bound, Plane};

@@ -10,11 +10,13 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use transom_config::{AccessFormat, Name};
 use transom_state::Current;
 
 use crate::doors::{Doors, Share};
+use crate::firewall::{FirewallParts, Firewalls};
 use crate::link::SourceStock;
 use crate::log::{Sender, Writer};
 use crate::runtime::{Inbox, Runtime, runtime};
@@ -46,6 +48,7 @@ pub enum AccessSink {
 pub struct Plane {
     workers: Vec<Handle>,
     current: Arc<Current>,
+    firewalls: Arc<ArcSwap<Firewalls>>,
     writer: Mutex<Option<Writer>>,
 }
 
@@ -62,10 +65,27 @@ thread_local! {
 impl Plane {
     /// Starts so many workers, which connect from clients' addresses with sockets of `stock`; they listen on nothing until [`Plane::apply`]. Errors: no threads or descriptors left.
     pub fn start(workers: usize, current: Arc<Current>, stock: &SourceStock) -> io::Result<Self> {
+        let firewalls = Arc::new(ArcSwap::default());
         let workers = (0..workers)
-            .map(|index| Handle::start(index, Arc::clone(&current), stock.clone()))
+            .map(|index| Handle::start(index, Arc::clone(&current), Arc::clone(&firewalls), stock.clone()))
             .collect::<io::Result<_>>()?;
-        Ok(Self { workers, current, writer: Mutex::default() })
+        Ok(Self { workers, current, firewalls, writer: Mutex::default() })
+    }
+
+    /// Uses these firewalls from here on, before the generation that names them is in force: those that only the
+    /// generation before names stay for it. Gives what there was, for [`Plane::put_back_firewalls`]. Errors: no threads.
+    pub fn set_firewalls(&self, parts: Vec<FirewallParts>) -> io::Result<Arc<Firewalls>> {
+        let world = self.current.load();
+        let before = self.firewalls.load_full();
+        let next = before.next(parts, self.workers.len(), &world.totals.log_lines_lost)?;
+        self.put_back_firewalls(Arc::new(next));
+        Ok(before)
+    }
+
+    /// Uses again what was before: the generation that named others did not come into force.
+    pub fn put_back_firewalls(&self, firewalls: Arc<Firewalls>) {
+        self.firewalls.store(Arc::clone(&firewalls));
+        self.current.load().totals.firewalls.set(Some(firewalls));
     }
 
     /// Takes up the generation that `current` holds now. `listeners` are all addresses to listen on: those that are open
@@ -119,19 +139,27 @@ impl Plane {
     }
 
     /// Ends the workers and waits until the last access line is written.
-    pub fn stop(self) {
+    pub fn stop(mut self) {
         self.tell_all(|doors| {
             doors.close();
             doors.worker.log().set(None);
             runtime().stop();
         });
-        for handle in self.workers {
+        for handle in std::mem::take(&mut self.workers) {
             // A worker's panic has been printed; the others are stopped all the same.
             let _ = handle.thread.join();
         }
+        self.close_firewall_logs();
         if let Some(writer) = self.writer.into_inner() {
             writer.join();
         }
+    }
+
+    /// Lets the threads of the firewalls' logs write what they have.
+    fn close_firewall_logs(&self) {
+        let firewalls = self.firewalls.swap(Arc::default());
+        self.current.load().totals.firewalls.set(None);
+        firewalls.flush();
     }
 
     fn share_out(&self, listeners: Vec<Bound>) -> Vec<Vec<Share>> {
@@ -178,11 +206,16 @@ impl Plane {
 }
 
 impl Handle {
-    fn start(index: usize, current: Arc<Current>, stock: SourceStock) -> io::Result<Self> {
+    fn start(
+        index: usize,
+        current: Arc<Current>,
+        firewalls: Arc<ArcSwap<Firewalls>>,
+        stock: SourceStock,
+    ) -> io::Result<Self> {
         let (started, waiting) = mpsc::channel();
         let body = move || match Runtime::enter() {
             Ok(runtime) => {
-                DOORS.set(Some(Doors::of(Worker::enter(runtime, index, current, stock))));
+                DOORS.set(Some(Doors::of(Worker::enter(runtime, index, current, firewalls, stock))));
                 let _ = started.send(Ok(runtime.inbox()));
                 // A connection's panic has been caught below; one of the loop would leave clients unanswered, silently.
                 if catch_unwind(AssertUnwindSafe(|| runtime.run())).is_err() {

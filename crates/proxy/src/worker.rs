@@ -4,8 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+use transom_config::Name;
 use transom_state::{Current, Fault, Gate, Listener, World};
 
+use crate::firewall::{Firewall, Firewalls};
 use crate::link::{Idle, SourceStock};
 use crate::log::AccessLog;
 use crate::runtime::{Runtime, runtime};
@@ -19,6 +22,7 @@ pub(crate) struct Worker {
     /// Which worker of the plane: its cell in every counter.
     pub(crate) index: usize,
     current: Arc<Current>,
+    firewalls: Arc<ArcSwap<Firewalls>>,
     log: AccessLog,
     tls: RefCell<Arc<TlsWorld>>,
     idle: Idle,
@@ -34,11 +38,13 @@ impl Worker {
         runtime: &'static Runtime,
         index: usize,
         current: Arc<Current>,
+        firewalls: Arc<ArcSwap<Firewalls>>,
         stock: SourceStock,
     ) -> &'static Self {
         let worker: &'static Self = Box::leak(Box::new(Self {
             index,
             current,
+            firewalls,
             log: AccessLog::off(),
             tls: RefCell::default(),
             idle: Idle::default(),
@@ -59,6 +65,11 @@ impl Worker {
     /// The generation in force.
     pub(crate) fn world(&self) -> Arc<World> {
         self.current.load_full()
+    }
+
+    /// The firewall of that name, as it is now.
+    pub(crate) fn firewall(&self, name: &Name) -> Option<Arc<Firewall>> {
+        self.firewalls.load().named(name)
     }
 
     /// How TLS is spoken now.

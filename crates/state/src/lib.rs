@@ -13,6 +13,7 @@ mod by_name;
 mod counter;
 mod down;
 pub mod fault;
+mod firewall;
 #[cfg(test)]
 mod fixture;
 mod gate;
@@ -38,6 +39,7 @@ mod world;
 pub use counter::{Counter, FaultCounters, Gauge};
 pub use down::DownWatch;
 pub use fault::{Blame, Fault};
+pub use firewall::{FirewallCounts, FirewallDesk, Firewalls};
 pub use gate::{Enter, Gate, Pass};
 pub use health::{AdminState, Condition};
 pub use life::ServerCounters;

@@ -11,7 +11,9 @@ use crate::by_name::ByName;
 use crate::life::Life;
 use crate::listener::ListenerLife;
 use crate::pool::PoolLife;
-use crate::{Changes, Counter, FaultCounters, Gate, Listener, PacketCounts, Pool, StickTable, Transition};
+use crate::{
+    Changes, Counter, FaultCounters, FirewallDesk, Gate, Listener, PacketCounts, Pool, StickTable, Transition,
+};
 
 /// The generation that is served now. A reload stores the next one; connections keep theirs as long as they last.
 pub type Current = arc_swap::ArcSwap<World>;
@@ -50,6 +52,8 @@ pub struct Totals {
     pub changes: Arc<Changes>,
     /// What the packet plane counted; nothing where there is none.
     pub packets: ArcSwapOption<PacketCounts>,
+    /// Firewalls at work.
+    pub firewalls: FirewallDesk,
     /// Lines of the access log that its sink was too slow for; shared with the thread that writes them.
     pub log_lines_lost: Arc<Counter>,
     gate: Arc<Gate>,
@@ -67,6 +71,7 @@ impl Totals {
             reloads_failed: counter(),
             changes: Arc::default(),
             packets: ArcSwapOption::empty(),
+            firewalls: FirewallDesk::default(),
             log_lines_lost: Arc::new(counter()),
             gate: Gate::new(None),
             ceiling: AtomicU32::new(u32::MAX),

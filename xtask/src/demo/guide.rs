@@ -68,6 +68,7 @@ pub(crate) fn steps(stage: &Stage) -> Vec<Step> {
     steps.extend(operation(&ctl, &asking));
     steps.extend(directories(&ctl, &asking));
     steps.extend(looking(stage, &ctl, &asking));
+    steps.extend(attacks(stage, &asking));
     steps
 }
 
@@ -282,6 +283,28 @@ fn directories(ctl: &str, asking: &Asking) -> Vec<Step> {
 }
 
 /// What the program tells of itself.
+fn attacks(stage: &Stage, asking: &Asking) -> Vec<Step> {
+    let (program, socket) = (&stage.program, &stage.socket);
+    let attack = |arguments: &str| {
+        asking.with(&format!("-g {arguments}"), "www.demo.test", "/?q=<script>alert(1)</script>")
+    };
+    let id = format!("{} | sed -n 's/^Transom-Request: *//p' | tr -d '\\r'", attack("-o /dev/null -D -"));
+    vec![
+        Step {
+            shows: "an attack on the other site is refused by the firewall",
+            command: attack("-i"),
+            expect: &["403", "waf-blocked"],
+            never: &[],
+        },
+        Step {
+            shows: "and why: the rules that matched, on what, and how to except them",
+            command: format!("{program} waf explain \"$({id})\" --socket {socket}"),
+            expect: &["refused with 403 by rule 949110", "rule 941100", "ARGS:q"],
+            never: &[],
+        },
+    ]
+}
+
 fn looking(stage: &Stage, ctl: &str, asking: &Asking) -> Vec<Step> {
     let admin = stage.ports.admin;
     let refused = asking.exchange("-o /dev/null -w '%{http_code}\\n'", "/ecp/");

@@ -108,6 +108,7 @@ impl Admin {
             Endpoint::Packet => Answer::json(&packet::counts(&world)),
             Endpoint::Flows => packet::flows(&self.shared, &asked.query).await,
             Endpoint::Faults => Answer::json(&view::faults(&world)),
+            Endpoint::Explain => explain(&world, value(0)),
             Endpoint::Config => Answer::json(&view::config(&world)),
             Endpoint::ChangeServer => {
                 let changed = change::server(&world, value(0), value(1), &asked.body, Instant::now());
@@ -129,6 +130,16 @@ impl Admin {
             return Answer::text(StatusCode::OK, "ready\n");
         }
         Answer::text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", reasons.join("; ")))
+    }
+}
+
+/// What firewalls say of a request.
+fn explain(world: &transom_state::World, id: &str) -> Answer {
+    match world.totals.firewalls.get().and_then(|firewalls| firewalls.explain(id)) {
+        Some(text) => Answer::json(&serde_json::json!({ "id": id, "text": text })),
+        None => {
+            Answer::not_found(format!("no firewall found anything in a request {id}, or it was too long ago"))
+        }
     }
 }
 

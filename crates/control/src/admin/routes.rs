@@ -22,6 +22,7 @@ pub(super) enum Endpoint {
     Packet,
     Flows,
     Faults,
+    Explain,
     Config,
     ChangeServer,
     DeleteStickEntry,
@@ -217,6 +218,16 @@ const ROUTES: &[Route] = &[
         role: Role::Viewer,
         about: "Every fault code with what it means, what to do about it, and how often it was counted.",
         example: include_str!("examples/faults.json"),
+    },
+    Route {
+        endpoint: Endpoint::Explain,
+        method: Method::GET,
+        path: "/api/v1/waf/requests/{id}",
+        role: Role::Viewer,
+        about: "What a firewall found in a request, in words: the rules that matched, on what, and how to except them. \
+                The last 1024 of each worker in which there was anything are remembered; 404 for others. Values are \
+                shortened, secrets masked.",
+        example: include_str!("examples/waf-request.json"),
     },
     Route {
         endpoint: Endpoint::Config,

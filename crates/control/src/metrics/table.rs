@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use transom_state::{
-    AdminState, Class, Condition, LastProbe, PacketCounts, PacketTraffic, STATUS_CLASSES, Server,
+    AdminState, Class, Condition, FirewallCounts, LastProbe, PacketCounts, PacketTraffic, STATUS_CLASSES,
+    Server,
 };
 
 use super::{Kind, Metric, Samples, Scrape};
@@ -523,6 +524,54 @@ pub(super) const METRICS: &[Metric] = &[
         read: |scrape, samples| scrape.process.max_fds.into_iter().for_each(|n| samples.one(n as f64)),
     },
     Metric {
+        name: "transom_waf_requests_total",
+        kind: Kind::Counter,
+        labels: &["waf"],
+        help: "Requests that a firewall looked at",
+        read: |scrape, samples| each_firewall(scrape, samples, |counts| counts.requests),
+    },
+    Metric {
+        name: "transom_waf_refused_total",
+        kind: Kind::Counter,
+        labels: &["waf"],
+        help: "Requests and responses that a firewall refused",
+        read: |scrape, samples| each_firewall(scrape, samples, |counts| counts.refused),
+    },
+    Metric {
+        name: "transom_waf_would_refuse_total",
+        kind: Kind::Counter,
+        labels: &["waf"],
+        help: "Those that block mode would have refused",
+        read: |scrape, samples| each_firewall(scrape, samples, |counts| counts.would_refuse),
+    },
+    Metric {
+        name: "transom_waf_broken_total",
+        kind: Kind::Counter,
+        labels: &["waf"],
+        help: "Requests that could not be looked at in full",
+        read: |scrape, samples| each_firewall(scrape, samples, |counts| counts.broken),
+    },
+    Metric {
+        name: "transom_waf_pattern_limit_total",
+        kind: Kind::Counter,
+        labels: &["waf"],
+        help: "Rules that could not be asked because a pattern reached its step limit",
+        read: |scrape, samples| each_firewall(scrape, samples, |counts| counts.pattern_limit_hits),
+    },
+    Metric {
+        name: "transom_waf_rule_matches_total",
+        kind: Kind::Counter,
+        labels: &["waf", "rule"],
+        help: "Matches of a rule that is to be logged; rules that never matched are left out",
+        read: |scrape, samples| {
+            for counts in firewalls(scrape) {
+                for (rule, count) in &counts.rules {
+                    samples.with([&counts.name, &rule.to_string()], *count as f64);
+                }
+            }
+        },
+    },
+    Metric {
         name: "process_resident_memory_bytes",
         kind: Kind::Gauge,
         labels: &[],
@@ -537,6 +586,16 @@ pub(super) const METRICS: &[Metric] = &[
         read: |scrape, samples| samples.one(scrape.process.cpu_seconds),
     },
 ];
+
+fn firewalls(scrape: &Scrape<'_>) -> Vec<FirewallCounts> {
+    scrape.world.totals.firewalls.get().map(|firewalls| firewalls.counts()).unwrap_or_default()
+}
+
+fn each_firewall(scrape: &Scrape<'_>, samples: &mut Samples, read: impl Fn(&FirewallCounts) -> u64) {
+    for counts in firewalls(scrape) {
+        samples.with([&counts.name], read(&counts) as f64);
+    }
+}
 
 fn flag(on: bool) -> f64 {
     if on { 1.0 } else { 0.0 }

@@ -164,6 +164,30 @@ fn packets_are_counted_by_address_server_and_reason() {
     }
 }
 
+/// A firewall that refused one request.
+struct OneFirewall;
+
+impl transom_state::Firewalls for OneFirewall {
+    fn counts(&self) -> Vec<transom_state::FirewallCounts> {
+        let name = "default".into();
+        let rules = vec![(941_100, 1)];
+        let (requests, refused) = (2, 1);
+        vec![transom_state::FirewallCounts {
+            name,
+            requests,
+            refused,
+            would_refuse: 0,
+            broken: 0,
+            pattern_limit_hits: 0,
+            rules,
+        }]
+    }
+
+    fn explain(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
 #[test]
 fn every_metric_of_a_full_world_appears() {
     let current = current(CONFIG);
@@ -173,6 +197,7 @@ fn every_metric_of_a_full_world_appears() {
     current.load().totals.packets.store(Some(Arc::new(packets())));
     let web = current.load().listeners()[1].http().map(|http| Arc::clone(&http.otherwise().counters));
     web.expect("an http listener").count(0, Some(200));
+    current.load().totals.firewalls.set(Some(Arc::new(OneFirewall)));
     let text = text(&shared(&Arc::clone(&current)));
     for metric in METRICS {
         assert!(text.contains(&format!("\n# TYPE {} ", metric.name)), "{}", metric.name);

@@ -16,6 +16,7 @@ use super::client::Own;
 use super::compose::{self, Answer, Head, Says, ToServer};
 use super::entry::Entry;
 use super::exchange::Terms;
+use super::firewall::{self, Guard, Guarded};
 use super::forward::{After, Job};
 use super::refused::Refused;
 use super::request::Request;
@@ -101,9 +102,13 @@ impl Serving<'_> {
         entry: &mut Entry,
     ) -> Served {
         entry.pool = Some(Arc::clone(pool));
-        let (message, progress, used, allowed) = match self.message() {
+        let (mut message, progress, used, allowed) = match self.message() {
             Ok(message) => message,
             Err(refused) => return self.refuse(client, entry, refused).await,
+        };
+        let mut guard = match self.guard(client, &kept, used) {
+            Ok(guard) => guard,
+            Err(guard) => return self.stopped(client, entry, guard, Fault::WafBlocked).await,
         };
         let Whose { asked, own, pins, concerned } = self.whose(&mut kept, pool, A::PROTOCOL);
         if asked.as_ref().is_some_and(Asked::needs_http1) {
@@ -113,19 +118,7 @@ impl Serving<'_> {
             front::to_server(pool.config.proxy_protocol, kept.received.copied(), self.record.client, || {
                 client.local_address()
             });
-        let job = Job {
-            worker: self.context.worker,
-            listener: &self.record.listener,
-            pool,
-            source: self.record.client.ip(),
-            said: self.context.said,
-            message: &message,
-            whole: progress.is_done(),
-            header: &header,
-            pins,
-            idempotent: self.request.is_idempotent(),
-            terms: self.terms(pool),
-        };
+        let terms = self.terms(pool);
         let task = Task {
             request: self.request,
             context: &self.context,
@@ -134,36 +127,70 @@ impl Serving<'_> {
             keep: self.keep,
             login: kept.login.as_deref_mut().zip(asked.as_ref()).filter(|_| concerned),
         };
-        let mut stream = client.stream(task);
-        let outcome = job.forward(&mut stream, own, &mut entry.way, &mut entry.told).await;
+        let mut stream = Guarded::new(client.stream(task), guard.as_deref_mut());
+        let held = stream.hold(&mut message, terms.body, terms.expects).await;
+        let job = Job {
+            worker: self.context.worker,
+            listener: &self.record.listener,
+            pool,
+            source: self.record.client.ip(),
+            said: self.context.said,
+            message: &message,
+            whole: stream.body_is_done(),
+            header: &header,
+            pins,
+            idempotent: self.request.is_idempotent(),
+            terms,
+        };
+        let outcome = match held {
+            Ok(()) => job.forward(&mut stream, own, &mut entry.way, &mut entry.told).await,
+            Err(fault) => Err(fault),
+        };
         let Passed { begun, keep, spill, sent } = stream.outcome();
         entry.bytes_out = sent;
         entry.status = entry.told.status.filter(|_| begun);
         entry.pinned = pins;
         entry.user = user(kept.login.as_deref(), asked.as_ref()).filter(|_| concerned);
-        match outcome {
-            Ok(After::Upgraded(own, rest)) => Served { keep: true, used, spill, upgraded: Some((own, rest)) },
-            Ok(after) => {
-                let lost = pins && matches!(after, After::Released);
-                if let After::Own(own) = after {
-                    *kept.own = Some(own);
-                }
-                let login_lost =
-                    lost && kept.login.as_mut().is_some_and(|login| login.server_lost() == AfterLoss::Close);
-                if keep && entry.told.complete && !login_lost {
-                    return Served { keep: true, used, spill, upgraded: None };
-                }
-                client.finish().await;
-                Served::closing(used)
-            }
+        let served = match outcome {
+            Ok(after) => self.settled(client, kept, entry, after, (pins, keep, used), spill).await,
             Err(fault) if begun => {
                 // The client must not take a part for the whole.
                 entry.fault = Some(fault);
                 client.reset();
                 Served::closing(used)
             }
-            Err(fault) => self.refuse(client, entry, Refused::by(fault)).await,
+            Err(fault) => return self.stopped(client, entry, guard, fault).await,
+        };
+        self.inspected(entry, guard);
+        served
+    }
+
+    /// What becomes of both connections once a response is whole. `pins`: the server's was the client's own; `keep`: the
+    /// client's may go on; `used` bytes of its buffer were this request's, `spill` came behind it.
+    async fn settled<A: Asker>(
+        &self,
+        client: &mut A,
+        kept: Kept<'_>,
+        entry: &Entry,
+        after: After,
+        (pins, keep, used): (bool, bool, usize),
+        spill: Option<Buffer>,
+    ) -> Served {
+        let lost = pins && matches!(after, After::Released);
+        match after {
+            After::Upgraded(own, rest) => {
+                return Served { keep: true, used, spill, upgraded: Some((own, rest)) };
+            }
+            After::Own(own) => *kept.own = Some(own),
+            After::Released => {}
         }
+        let login_lost =
+            lost && kept.login.as_mut().is_some_and(|login| login.server_lost() == AfterLoss::Close);
+        if keep && entry.told.complete && !login_lost {
+            return Served { keep: true, used, spill, upgraded: None };
+        }
+        client.finish().await;
+        Served::closing(used)
     }
 
     /// What goes to the server at first: the head, and what has come of the body. With what is still to come, how many
@@ -269,6 +296,77 @@ impl Serving<'_> {
                 self.say(client, entry, answer).await
             }
         }
+    }
+
+    /// The guard of this request, where a firewall looks at it, once it has seen the head and what came of the body up to
+    /// `used`. The error is a guard that refuses it; without one the firewall is not there.
+    fn guard<A: Asker>(
+        &self,
+        asker: &A,
+        kept: &Kept<'_>,
+        used: usize,
+    ) -> Result<Option<Box<Guard>>, Option<Box<Guard>>> {
+        let client = self.record.client;
+        let local = || match kept.received {
+            Some(addresses) => addresses.destination,
+            None => asker.local_address().unwrap_or(client),
+        };
+        let Some(mut guard) = Guard::of(&self.context, self.request, local).map_err(|()| None)? else {
+            return Ok(None);
+        };
+        let early = &self.request.bytes[self.request.head.len..used];
+        let shown = guard.request_head(self.request).and_then(|()| guard.request_piece(early));
+        if shown.is_ok() { Ok(Some(guard)) } else { Err(Some(guard)) }
+    }
+
+    /// The answer to a request that met `fault`, which may be that rules refused it.
+    async fn stopped<A: Asker>(
+        &self,
+        client: &mut A,
+        entry: &mut Entry,
+        guard: Option<Box<Guard>>,
+        fault: Fault,
+    ) -> Served {
+        let refused = match &guard {
+            Some(guard) => guard.refused().cloned(),
+            // Named, and not there: nothing passes.
+            None => (fault == Fault::WafBlocked).then_some(firewall::Refused::With(503)),
+        };
+        self.inspected(entry, guard);
+        match refused {
+            Some(refused) => self.refuse_by_rules(client, entry, &refused).await,
+            None => self.refuse(client, entry, Refused::by(fault)).await,
+        }
+    }
+
+    /// The answer of rules.
+    async fn refuse_by_rules<A: Asker>(
+        &self,
+        client: &mut A,
+        entry: &mut Entry,
+        refused: &firewall::Refused,
+    ) -> Served {
+        entry.fault = Some(Fault::WafBlocked);
+        match refused {
+            firewall::Refused::With(status) => {
+                self.refuse(client, entry, Refused::with(Fault::WafBlocked, *status)).await
+            }
+            firewall::Refused::Dropped => {
+                client.reset();
+                Served::closing(self.request.head.len)
+            }
+            firewall::Refused::Elsewhere(status, to) => {
+                let fault = Some(Fault::WafBlocked);
+                let answer =
+                    Answer { status: *status, fault, location: Some(to.as_bytes()), ..self.plain(entry) };
+                self.say(client, entry, answer).await
+            }
+        }
+    }
+
+    /// Ends the inspection, where there is one.
+    fn inspected(&self, entry: &mut Entry, guard: Option<Box<Guard>>) {
+        entry.inspected = guard.map(|guard| guard.finish(&self.context, self.request));
     }
 
     /// An error answer, where somebody is there to read it.

@@ -9,7 +9,7 @@ use transom_wire::http1::Version;
 
 use super::exchange::Told;
 use super::request::Request;
-use crate::log::{Asked, Record, RequestLine, Way};
+use crate::log::{Asked, Inspected, Record, RequestLine, Way};
 use crate::runtime::runtime;
 use crate::worker::Worker;
 
@@ -28,6 +28,7 @@ pub(super) struct Entry {
     pub(super) user: Option<String>,
     pub(super) status: Option<u16>,
     pub(super) fault: Option<Fault>,
+    pub(super) inspected: Option<Inspected>,
     pub(super) bytes_out: u64,
     relayed: (u64, u64),
     /// Of an answer of our own; those of servers have been counted as they passed.
@@ -48,6 +49,7 @@ impl Entry {
             user: None,
             status: None,
             fault: None,
+            inspected: None,
             bytes_out: 0,
             relayed: (0, 0),
             answered: 0,
@@ -95,6 +97,7 @@ impl Entry {
             user: self.user.as_deref(),
             status: self.status,
             fault: self.fault,
+            inspected: self.inspected.as_ref(),
             bytes_in: self.told.up + self.relayed.0,
             bytes_out: self.bytes_out + self.relayed.1,
             head: self.read.map(|read| read.duration_since(self.begun).into()),

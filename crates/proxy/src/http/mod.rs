@@ -7,6 +7,7 @@
 //! | `serve`, `act`, `entry` | one request, from its head to its log line |
 //! | `forward`, `exchange`, `body` | a request to a server, its response back, both at once |
 //! | `stream`, `http1`, `h2` | the client's side of that, whatever the client speaks |
+//! | `firewall` | what rules see of them, and refuse |
 //! | `compose` | heads on their way through, answers of our own |
 //! | `upgrade` | what becomes of a connection that goes on in another protocol |
 
@@ -17,6 +18,7 @@ mod compose;
 mod entry;
 mod exchange;
 mod fields;
+mod firewall;
 mod forward;
 mod h2;
 mod http1;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use transom_state::Fault;
 
 use super::record::{Ending, Record};
-use super::request::RequestLine;
+use super::request::{Inspected, RequestLine};
 
 /// Appends the line of a finished connection.
 pub(crate) fn write(out: &mut Vec<u8>, record: &Record, ending: &Ending, stamp: &str) {
@@ -90,6 +90,9 @@ pub(crate) fn write_request(out: &mut Vec<u8>, line: &RequestLine<'_>, stamp: &s
         let _ = write!(out, ",\"retries\":{}", line.way.retries);
     }
     write_times(out, line);
+    if let Some(inspected) = line.inspected {
+        write_inspected(out, inspected);
+    }
     out.extend_from_slice(b"}\n");
 }
 
@@ -108,6 +111,20 @@ fn write_times(out: &mut Vec<u8>, line: &RequestLine<'_>) {
         }
     }
     let _ = write!(out, "\"total\":{}}}", Millis(line.at.duration_since(line.begun)));
+}
+
+fn write_inspected(out: &mut Vec<u8>, inspected: &Inspected) {
+    let Inspected { mode, score, rules, broken } = inspected;
+    let _ = write!(out, ",\"waf\":{{\"mode\":\"{mode}\",\"score\":{score},\"rules\":[");
+    for (number, rule) in rules.iter().enumerate() {
+        let comma = if number == 0 { "" } else { "," };
+        let _ = write!(out, "{comma}{rule}");
+    }
+    out.push(b']');
+    if let Some(broken) = broken {
+        let _ = write!(out, ",\"broken\":\"{broken}\"");
+    }
+    out.push(b'}');
 }
 
 fn write_fault(out: &mut Vec<u8>, fault: Fault) {
@@ -164,6 +181,22 @@ mod tests {
         let mut out = Vec::new();
         string(&mut out, "sni", "a\"b\\c\nd\u{7f}é");
         assert_eq!(String::from_utf8(out).unwrap(), ",\"sni\":\"a\\\"b\\\\c\\u000ad\\u007fé\"");
+    }
+
+    #[test]
+    fn what_a_firewall_found_is_a_member_of_its_own() {
+        for (rules, broken, text) in [
+            (vec![], None, r#","waf":{"mode":"block","score":5,"rules":[]}"#),
+            (
+                vec![941_100, 949_110],
+                Some("fault"),
+                r#","waf":{"mode":"block","score":5,"rules":[941100,949110],"broken":"fault"}"#,
+            ),
+        ] {
+            let mut out = Vec::new();
+            write_inspected(&mut out, &Inspected { mode: "block", score: 5, rules, broken });
+            assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
     }
 
     #[test]

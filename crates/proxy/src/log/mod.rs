@@ -16,7 +16,7 @@ use crate::runtime::runtime;
 use stamp::Stamp;
 
 pub(crate) use record::{Ending, Load, Record, Secured, Span, Way};
-pub(crate) use request::{Asked, RequestLine};
+pub(crate) use request::{Asked, Inspected, RequestLine};
 pub(crate) use writer::{Sender, Writer};
 
 /// Bytes of lines gathered before they are handed to the writing thread, at the latest an eighth of a second later.

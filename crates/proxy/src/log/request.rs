@@ -33,6 +33,8 @@ pub(crate) struct RequestLine<'a> {
     pub(crate) status: Option<u16>,
     /// What went wrong.
     pub(crate) fault: Option<Fault>,
+    /// What a firewall found, where one looked.
+    pub(crate) inspected: Option<&'a Inspected>,
     /// Bytes of the request that were passed on.
     pub(crate) bytes_in: u64,
     /// Bytes of the response.
@@ -45,6 +47,19 @@ pub(crate) struct RequestLine<'a> {
     pub(crate) at: Instant,
     /// The worker that served it.
     pub(crate) worker: &'a Worker,
+}
+
+/// What a firewall found in a request and its response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Inspected {
+    /// `block` or `detect`.
+    pub(crate) mode: &'static str,
+    /// Its anomaly score, request and response together.
+    pub(crate) score: i64,
+    /// The rules that matched and are to be logged, in order.
+    pub(crate) rules: Vec<u64>,
+    /// Why it could not look at all of it.
+    pub(crate) broken: Option<&'static str>,
 }
 
 /// What a request asked for, as it came.

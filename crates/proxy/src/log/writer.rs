@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use transom_state::Counter;
 
@@ -51,6 +52,14 @@ impl Writer {
             .name("access-log".into())
             .spawn(move || write_all(File::from(sink), &receiver))?;
         Ok((Self { thread }, Sender { batches, lost }))
+    }
+
+    /// Waits until all is written, for `time` at most. Every sender should be gone.
+    pub(crate) fn settle(&self, time: Duration) {
+        let until = Instant::now() + time;
+        while !self.thread.is_finished() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Waits until all is written. Every sender must be gone, or this waits for ever.
