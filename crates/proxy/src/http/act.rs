@@ -243,10 +243,10 @@ impl Serving<'_> {
             // A pool that is not there was taken away by a reload.
             Some(Action::Pool(_)) => self.refuse(end, entry, Refused::by(Fault::PoolEmpty)).await,
             Some(Action::Refuse(status)) => {
-                self.refuse(end, entry, Refused::with(Fault::RouteRefused, *status)).await
+                self.refuse(end, entry, Refused::with(self.context.route.refusal(), *status)).await
             }
             Some(Action::Reset) => {
-                entry.fault = Some(Fault::RouteRefused);
+                entry.fault = Some(self.context.route.refusal());
                 end.socket().reset_on_close();
                 Served::closing(self.request.head.len)
             }
