@@ -15,10 +15,11 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use transom_config::{Config, Listener, LogSink, Options, Report};
 
 use crate::files::{Disk, Remembered};
+use crate::packet::door::Packets;
 use crate::supply::{AdminTcp, AdminUnix, Listening, Note, Supply};
 use crate::tls::{self, Acceptors};
 use crate::users::{Identity, identity};
-use crate::{admin_socket, limits, named, terminal, users};
+use crate::{admin_socket, limits, named, sources, terminal, users};
 
 /// What `transom run` was asked.
 #[derive(Debug, Clone)]
@@ -109,10 +110,12 @@ pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathe
     if before.is_none() {
         notes.extend(derived);
     }
+    sources::possible(&config)?;
     let identity = identity(config.process.user.as_deref())?;
     let program = open_log(&config.log.program)?;
     let access = open_log(&config.log.access.sink)?;
     let listeners = listen(&config, before, workers)?;
+    let packets = Packets::gather(&config, before.and_then(|before| before.packets.as_ref()))?;
     let tcp = admin_tcp(&config, before, &mut notes)?;
     // Last: it leaves a file behind.
     let unix = admin_unix(&config, before, &mut notes)?;
@@ -124,6 +127,7 @@ pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathe
         workers,
         files,
         listeners,
+        packets,
         unix,
         tcp,
         access,

@@ -26,8 +26,8 @@ use crate::row::{Mode, Row, Unit, Workers, door_addresses, server_addresses};
 
 /// Connections that are there before memory is first read, so that what is needed once is not counted.
 const WARM_CONNECTIONS: usize = 100;
-/// How long idle connections may take to be opened.
-const OPENING: Duration = Duration::from_secs(60);
+/// How long idle connections may take to be opened, and counted exchanges to be done.
+const OPENING: Duration = Duration::from_secs(180);
 /// How long a door is left alone before its memory is read.
 const SETTLING: Duration = Duration::from_millis(1500);
 /// How long lines of the access log may take after the last connection was closed.

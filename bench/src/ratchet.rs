@@ -20,7 +20,7 @@ use crate::rows::row;
 use crate::run::Outcome;
 
 /// Exchanges of the shorter and the longer run.
-const EXCHANGES: [u64; 2] = [500, 4500];
+const EXCHANGES: [u64; 2] = [500, 12_500];
 /// What a unit may grow by: a share, and so many instructions, where a unit is a small difference.
 const GROWTH_SHARE: f64 = 0.03;
 const GROWTH_LEAST: f64 = 100.0;

@@ -8,6 +8,7 @@ pub(crate) mod message;
 pub(crate) mod spawn;
 pub(crate) mod worker;
 
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ use crate::signals::{Signal, Signals};
 use crate::supply::{Note, Supply, changes};
 use crate::systemd::{self, Tell};
 use crate::users::Identity;
-use crate::{admin_socket, exit, limits, terminal};
+use crate::{admin_socket, exit, limits, sources, terminal};
 
 /// What a worker may take beyond its drain time, or beyond a cut, before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
@@ -111,6 +112,9 @@ impl Keeper {
             self.start_if_due(now);
             if let Some(code) = self.end {
                 admin_socket::forget(&self.good.supply, None);
+                if self.ready {
+                    self.good.supply.retire_packets(&self.good.config);
+                }
                 return code;
             }
             self.wait(now);
@@ -210,8 +214,19 @@ impl Keeper {
             ToKeeper::Reload => self.reload(),
             ToKeeper::Taken { generation } => self.taken(generation),
             ToKeeper::NotTaken { report } => self.not_taken(&report),
+            ToKeeper::Sources { v6 } => {
+                let sockets = self.sources(v6);
+                self.send(&ToWorker::Sources { v6, sockets });
+            }
             ToKeeper::Overrides(overrides) => self.good.supply.overrides = overrides,
         }
+    }
+
+    /// One batch of sockets for connections from clients' addresses, if the configuration asks for such connections.
+    fn sources(&self, v6: bool) -> Vec<OwnedFd> {
+        let config =
+            self.offered.as_ref().map(|offered| &offered.config).filter(|config| sources::wanted(config));
+        sources::make(v6, config.unwrap_or(&self.good.config))
     }
 
     fn taken(&mut self, generation: u64) {
@@ -225,6 +240,7 @@ impl Keeper {
             let changes = changes(&self.good.supply.addresses(), &offered.supply.addresses());
             let former = std::mem::replace(&mut self.good, offered);
             admin_socket::forget(&former.supply, Some(&self.good.supply));
+            self.good.supply.keep_packets(&self.good.config, Some(&former.supply));
             self.good.take_log();
             self.good.supply.notes.iter().for_each(Note::log);
             log::info!("reloaded, generation {generation}: {changes}");
@@ -244,8 +260,15 @@ impl Keeper {
             log::warn!("keeper: served again, with the configuration and the admin states as they were");
             return;
         }
-        self.ready = true;
         self.good.take_log();
+        if let Err(sentence) = self.good.supply.attach_packets(&self.good.config) {
+            terminal::err(&format!("error: {sentence}"));
+            self.kill_at = Some(Instant::now());
+            self.disown("has nothing to serve");
+            self.end = Some(exit::could_not_run());
+            return;
+        }
+        self.ready = true;
         terminal::err(&format!("ready listeners={}", self.good.supply.addresses().join(",")));
         systemd::tell(Tell::Ready);
     }

@@ -26,6 +26,8 @@ pub struct Http {
     pub limits: RequestLimits,
     /// Bodies for the error answers that we make ourselves.
     pub error_pages: Vec<ErrorPage>,
+    /// `h2c`: whether clients may speak HTTP/2 in clear, where they know that beforehand.
+    pub h2c: bool,
     /// Whether `/.transom/ready` is answered here: 200, or 503 while draining or while a pool of this listener is empty.
     pub ready: bool,
     /// `waf`: the firewall that looks at requests of routes without one of their own.

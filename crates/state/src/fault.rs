@@ -19,6 +19,10 @@ pub enum Fault {
     ClientBadRequest,
     /// The client's body is larger than allowed.
     ClientBodyTooLarge,
+    /// The client sent too much that asks for nothing.
+    ClientHttp2Flood,
+    /// A login that only HTTP/1.1 can carry, over HTTP/2.
+    LoginNeedsHttp1,
     /// The client ended TLS with an alert.
     ClientTlsAlert,
     /// The client and we have no TLS version or suite in common.
@@ -89,6 +93,10 @@ pub enum Fault {
     PinnedServerGone,
     /// No source port is left towards a server.
     OutOfPorts,
+    /// A connection cannot come from the client's address.
+    SourceUnusable,
+    /// There is no socket for a connection from the client's address.
+    SourceUnavailable,
     /// No file descriptor is left.
     OutOfFiles,
     /// We were stopping and the drain time was over.
@@ -203,7 +211,7 @@ pub fn reference() -> String {
 }
 
 /// Every fault at the index of its number.
-static TABLE: [Entry; 43] = [
+static TABLE: [Entry; 47] = [
     Entry {
         fault: Fault::ClientSentPlainHttp,
         code: "client-sent-plain-http",
@@ -243,6 +251,22 @@ static TABLE: [Entry; 43] = [
         blame: Blame::Client,
         meaning: "The client's request body is larger than the limit.",
         remedy: "Raise the body limit if such uploads are wanted (large mail attachments are); else nothing.",
+    },
+    Entry {
+        fault: Fault::ClientHttp2Flood,
+        code: "client-http2-flood",
+        blame: Blame::Client,
+        meaning: "The HTTP/2 client sent many frames that ask for nothing: requests reset at once, pings, settings, empty \
+                  pieces. Its connection was ended (ENHANCE_YOUR_CALM).",
+        remedy: "Look at the client address: no ordinary client does this. Shut it out with the listener's `sources`.",
+    },
+    Entry {
+        fault: Fault::LoginNeedsHttp1,
+        code: "login-needs-http1",
+        blame: Blame::Us,
+        meaning: "The request or its answer was about a login of the connection (NTLM, Negotiate), which HTTP/2 cannot \
+                  carry. The client was told to come back over HTTP/1.1 (HTTP_1_1_REQUIRED).",
+        remedy: "Nothing: clients do so by themselves. Where one does not, take \"h2\" out of the listener's `alpn`.",
     },
     Entry {
         fault: Fault::ClientTlsAlert,
@@ -513,6 +537,21 @@ static TABLE: [Entry; 43] = [
         remedy: "Give the pool more than one `source` address, or widen net.ipv4.ip_local_port_range.",
     },
     Entry {
+        fault: Fault::SourceUnusable,
+        code: "source-unusable",
+        blame: Blame::Us,
+        meaning: "The pool connects from the client's address, and this one cannot reach the server: another IP version, \
+                  or not the address of one host.",
+        remedy: "Give the pool servers of both IP versions, or let the listener listen on the servers' alone.",
+    },
+    Entry {
+        fault: Fault::SourceUnavailable,
+        code: "source-unavailable",
+        blame: Blame::Us,
+        meaning: "The pool connects from the client's address, and the keeper gave no socket that may.",
+        remedy: "Start the program as root or with CAP_NET_ADMIN; the program log names the cause.",
+    },
+    Entry {
         fault: Fault::OutOfFiles,
         code: "out-of-files",
         blame: Blame::Us,
@@ -556,7 +595,8 @@ mod tests {
         for fault in Fault::ALL {
             let code = fault.code();
             assert!(seen.insert(code), "{code} twice");
-            let kebab = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+            let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+            let kebab = |word: &str| !word.is_empty() && word.bytes().all(fits);
             assert!(code.split('-').all(kebab), "{code}");
             assert_eq!(Fault::from_code(code), Some(*fault));
         }

@@ -42,7 +42,9 @@ const ONLY: &[(&str, &[&str])] = &[
     ("toml_edit", &["transom-import"]),
     ("annotate-snippets", &["transom-config", "transom-import"]),
     ("rustls", &["transom-tls", "transom-proxy", "transom-control", "transom-testkit"]),
-    ("tokio", &["transom-control", "transom", "transom-testkit"]),
+    // The data plane takes the traits of I/O alone, for h2.
+    ("tokio", &["transom-control", "transom-proxy", "transom", "transom-testkit"]),
+    ("h2", &["transom-proxy"]),
     ("hyper", &["transom-control"]),
     ("axum", &["transom-control"]),
 ];

@@ -45,6 +45,7 @@ impl Checker<'_> {
             timeouts: client_timeouts(fields),
             limits: request_limits(fields),
             error_pages: self.error_pages(fields),
+            h2c: fields.bool("h2c"),
             ready: fields.bool("ready"),
             waf: self.waf_named(fields),
         }
@@ -96,9 +97,13 @@ impl Checker<'_> {
         pool.map(Action::Pool).or_else(|| scheme.map(redirect))
     }
 
-    /// Keys about TLS where there is none.
+    /// Keys about TLS where there is none, and the other way round.
     fn in_clear(&mut self, fields: &Fields) {
         if fields.written("tls").is_some() {
+            if let Some(entry) = fields.written("h2c") {
+                let message = "`h2c` is for listeners without `tls`; with it clients choose HTTP/2 by ALPN";
+                self.fault(Code::KeyNotHonoured, entry.span, message, "take it out");
+            }
             return;
         }
         for key in ["inspect-timeout", "plain-http"] {

@@ -38,6 +38,7 @@ pub(super) fn http_lines(http: &Http) -> Vec<Line> {
     lines.push(("forwarded", Some(forwarded(&http.forwarded))));
     let pages: Vec<String> = http.error_pages.iter().map(error_page).collect();
     lines.push(("error-pages", (!pages.is_empty()).then(|| rows(&pages))));
+    lines.push(("h2c", http.tls.is_none().then(|| http.h2c.to_string())));
     lines.push(("ready", Some(http.ready.to_string())));
     lines.push(("waf", http.waf.as_deref().map(quote)));
     lines

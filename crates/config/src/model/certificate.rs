@@ -69,10 +69,10 @@ pub(crate) static LISTENER_TLS: Table = Table {
         Key::optional(
             "alpn",
             List(&root::TEXT),
-            "[\"http/1.1\"]",
-            "under `http` it is `http/1.1`; under `tls`, whatever a client offers, none is chosen",
+            "[\"h2\", \"http/1.1\"]",
+            "under `http` it is `h2` and `http/1.1`; under `tls`, whatever a client offers, none is chosen",
             "Protocols to choose from by ALPN, preferred first. A client that offers others only is refused. An `http` \
-             listener speaks `http/1.1`.",
+             listener speaks `h2` and `http/1.1`.",
         ),
         Key::default(
             "tickets",

@@ -50,10 +50,11 @@ pub(crate) async fn serve(worker: &'static Worker, record: Box<Record>, client: 
 async fn open(worker: &'static Worker, mut record: Box<Record>, client: Socket) -> Option<Life> {
     match enter(worker, &mut record, client).await {
         Ok(Entered::Bare(arrived)) if record.listener.http().is_some() => {
-            Some(http::life(worker, record, arrived))
+            Some(http::life(worker, record, arrived, false))
         }
         Ok(Entered::Tls(arrived)) if record.listener.http().is_some() => {
-            Some(http::life(worker, record, arrived))
+            let speaks_http2 = arrived.client.speaks_http2();
+            Some(http::life(worker, record, arrived, speaks_http2))
         }
         Ok(Entered::Bare(arrived)) => l4::open(worker, record, arrived).await,
         Ok(Entered::Tls(arrived)) => l4::open(worker, record, arrived).await,

@@ -43,16 +43,17 @@ pub(super) async fn read(client: &Socket, bytes: &mut Vec<u8>) -> Result<Option<
     }
 }
 
-/// The header to send first, empty where the pool asks for none. `received` is what a balancer in front of us said.
+/// The header to send first, empty where the pool asks for none. `received` is what a balancer in front of us said,
+/// `local` our own address of the client's connection.
 pub(crate) fn to_server(
     version: Option<ProxyProtocol>,
     received: Option<Addresses>,
     source: SocketAddr,
-    client: &Socket,
+    local: impl FnOnce() -> Option<SocketAddr>,
 ) -> Vec<u8> {
     let mut out = Vec::new();
     let Some(version) = version else { return out };
-    let own = || Addresses { source, destination: client.local_address().unwrap_or(source) };
+    let own = || Addresses { source, destination: local().unwrap_or(source) };
     let addresses = received.unwrap_or_else(own);
     match version {
         ProxyProtocol::V1 => proxy_protocol::write_v1(&mut out, &addresses),

@@ -1,8 +1,6 @@
 //! What is done with a request that is sound: an answer of our own, or a server's.
 
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -19,18 +17,15 @@ use super::compose::{self, Answer, Head, Says, ToServer};
 use super::entry::Entry;
 use super::exchange::Terms;
 use super::forward::{After, Job};
-use super::http1::Http1;
 use super::refused::Refused;
 use super::request::Request;
+use super::stream::{Asker, ClientStream, Passed, Task};
 use crate::buffer::Buffer;
-use crate::end::{End, Outgoing};
 use crate::front;
 use crate::log::Record;
 use crate::runtime::{runtime, ticks};
 use crate::worker::Worker;
 
-/// How long a client may take to take an answer of ours, and its last bytes after it.
-const LINGER: Duration = Duration::from_secs(2);
 /// Asked for by whoever stands in front of us; answered where the listener says `ready = true`.
 const READY: &[u8] = b"/.transom/ready";
 
@@ -98,25 +93,26 @@ impl Serving<'_> {
     }
 
     /// Sends the request to a server of `pool`, and the response back.
-    pub(super) async fn forward<C: End>(
+    pub(super) async fn forward<A: Asker>(
         &self,
         pool: &Arc<Pool>,
-        end: &mut C,
+        client: &mut A,
         mut kept: Kept<'_>,
         entry: &mut Entry,
     ) -> Served {
         entry.pool = Some(Arc::clone(pool));
         let (message, progress, used, allowed) = match self.message() {
             Ok(message) => message,
-            Err(refused) => return self.refuse(end, entry, refused).await,
+            Err(refused) => return self.refuse(client, entry, refused).await,
         };
-        let Whose { asked, own, pins, concerned } = self.whose(&mut kept, pool);
-        let header = front::to_server(
-            pool.config.proxy_protocol,
-            kept.received.copied(),
-            self.record.client,
-            end.socket(),
-        );
+        let Whose { asked, own, pins, concerned } = self.whose(&mut kept, pool, A::PROTOCOL);
+        if asked.as_ref().is_some_and(Asked::needs_http1) {
+            return self.refuse(client, entry, Refused::by(Fault::LoginNeedsHttp1)).await;
+        }
+        let header =
+            front::to_server(pool.config.proxy_protocol, kept.received.copied(), self.record.client, || {
+                client.local_address()
+            });
         let job = Job {
             worker: self.context.worker,
             listener: &self.record.listener,
@@ -130,13 +126,19 @@ impl Serving<'_> {
             idempotent: self.request.is_idempotent(),
             terms: self.terms(pool),
         };
-        let login = kept.login.as_deref_mut().zip(asked.as_ref()).filter(|_| concerned);
-        let mut stream = Http1::new(end, self.request, &self.context, (progress, allowed), self.keep, login);
+        let task = Task {
+            request: self.request,
+            context: &self.context,
+            progress,
+            allowed,
+            keep: self.keep,
+            login: kept.login.as_deref_mut().zip(asked.as_ref()).filter(|_| concerned),
+        };
+        let mut stream = client.stream(task);
         let outcome = job.forward(&mut stream, own, &mut entry.way, &mut entry.told).await;
-        let (begun, keep, spill) = (stream.begun, stream.keep, stream.spill.take());
-        entry.bytes_out = stream.sent;
+        let Passed { begun, keep, spill, sent } = stream.outcome();
+        entry.bytes_out = sent;
         entry.status = entry.told.status.filter(|_| begun);
-        drop(stream);
         entry.pinned = pins;
         entry.user = user(kept.login.as_deref(), asked.as_ref()).filter(|_| concerned);
         match outcome {
@@ -151,16 +153,16 @@ impl Serving<'_> {
                 if keep && entry.told.complete && !login_lost {
                     return Served { keep: true, used, spill, upgraded: None };
                 }
-                linger(end).await;
+                client.finish().await;
                 Served::closing(used)
             }
             Err(fault) if begun => {
                 // The client must not take a part for the whole.
                 entry.fault = Some(fault);
-                end.socket().reset_on_close();
+                client.reset();
                 Served::closing(used)
             }
-            Err(fault) => self.refuse(end, entry, Refused::by(fault)).await,
+            Err(fault) => self.refuse(client, entry, Refused::by(fault)).await,
         }
     }
 
@@ -186,8 +188,8 @@ impl Serving<'_> {
     }
 
     /// Whose the server connection is that this request will go over.
-    fn whose(&self, kept: &mut Kept<'_>, pool: &Pool) -> Whose {
-        let asked = self.follow_login(kept.login);
+    fn whose(&self, kept: &mut Kept<'_>, pool: &Pool, protocol: Protocol) -> Whose {
+        let asked = self.follow_login(kept.login, protocol);
         let own = kept.own.take_if(|own| own.lease.pool().name() == pool.name());
         let begins = asked.as_ref().is_some_and(Asked::pins);
         let pinned = kept.login.as_ref().is_some_and(|login| login.pinned());
@@ -200,7 +202,7 @@ impl Serving<'_> {
     }
 
     /// Shows the request's credentials to the connection's login, where there is one or one begins.
-    fn follow_login(&self, login: &mut Option<Box<Login>>) -> Option<Asked> {
+    fn follow_login(&self, login: &mut Option<Box<Login>>, protocol: Protocol) -> Option<Asked> {
         let bytes = self.context.head.bytes;
         let credentials = self
             .request
@@ -211,7 +213,7 @@ impl Serving<'_> {
         if login.is_none() && credentials.clone().next().is_none() {
             return None;
         }
-        Some(login.get_or_insert_default().request(Protocol::Http1, credentials))
+        Some(login.get_or_insert_default().request(protocol, credentials))
     }
 
     fn terms(&self, pool: &Pool) -> Terms {
@@ -231,31 +233,31 @@ impl Serving<'_> {
     }
 
     /// An answer of our own.
-    pub(super) async fn answer<C: End>(&self, end: &mut C, entry: &mut Entry) -> Served {
+    pub(super) async fn answer<A: Asker>(&self, client: &mut A, entry: &mut Entry) -> Served {
         if self.asks_ready() {
             let status = if self.context.worker.is_draining() || !self.is_ready() { 503 } else { 200 };
             let body: &[u8] = if status == 200 { b"ready\n" } else { b"not ready\n" };
             let answer = Answer { status, body: Some(("text/plain", body)), ..self.plain(entry) };
-            return self.say(end, entry, answer).await;
+            return self.say(client, entry, answer).await;
         }
         match self.context.route.action() {
-            None => self.refuse(end, entry, Refused::by(Fault::NoRoute)).await,
+            None => self.refuse(client, entry, Refused::by(Fault::NoRoute)).await,
             // A pool that is not there was taken away by a reload.
-            Some(Action::Pool(_)) => self.refuse(end, entry, Refused::by(Fault::PoolEmpty)).await,
+            Some(Action::Pool(_)) => self.refuse(client, entry, Refused::by(Fault::PoolEmpty)).await,
             Some(Action::Refuse(status)) => {
-                self.refuse(end, entry, Refused::with(self.context.route.refusal(), *status)).await
+                self.refuse(client, entry, Refused::with(self.context.route.refusal(), *status)).await
             }
             Some(Action::Reset) => {
                 entry.fault = Some(self.context.route.refusal());
-                end.socket().reset_on_close();
+                client.reset();
                 Served::closing(self.request.head.len)
             }
             Some(Action::Redirect(redirect)) => {
                 let location = compose::location(redirect, &self.context.head, &self.context.told);
-                let Some(location) = location else { return self.refuse(end, entry, Refused::BAD).await };
+                let Some(location) = location else { return self.refuse(client, entry, Refused::BAD).await };
                 let answer =
                     Answer { status: redirect.status, location: Some(&location), ..self.plain(entry) };
-                self.say(end, entry, answer).await
+                self.say(client, entry, answer).await
             }
             Some(Action::Fixed(fixed)) => {
                 let body = match &fixed.body {
@@ -264,20 +266,20 @@ impl Serving<'_> {
                 };
                 let kind = fixed.content_type.as_deref().unwrap_or("");
                 let answer = Answer { status: fixed.status, body: Some((kind, body)), ..self.plain(entry) };
-                self.say(end, entry, answer).await
+                self.say(client, entry, answer).await
             }
         }
     }
 
     /// An error answer, where somebody is there to read it.
-    async fn refuse<C: End>(&self, end: &mut C, entry: &mut Entry, refused: Refused) -> Served {
+    async fn refuse<A: Asker>(&self, client: &mut A, entry: &mut Entry, refused: Refused) -> Served {
         entry.fault = Some(refused.fault);
         let Some(status) = refused.status else { return Served::closing(self.request.head.len) };
         let answer = Answer { status, fault: Some(refused.fault), ..self.plain(entry) };
-        self.say(end, entry, answer).await
+        self.say(client, entry, answer).await
     }
 
-    async fn say<C: End>(&self, end: &mut C, entry: &mut Entry, answer: Answer<'_>) -> Served {
+    async fn say<A: Asker>(&self, client: &mut A, entry: &mut Entry, answer: Answer<'_>) -> Served {
         let date = http_date();
         let mut progress = Progress::from(self.request.body);
         let early = &self.request.bytes[self.request.head.len..];
@@ -293,10 +295,10 @@ impl Serving<'_> {
         Answer { connection, date: &date, ..answer }.write(&mut out, http, Some((head, told, route)));
         entry.status = Some(answer.status);
         entry.answered(out.len());
-        if send(end, &out).await && keep {
+        if client.say(&out).await && keep {
             return Served { keep, used, spill: None, upgraded: None };
         }
-        linger(end).await;
+        client.finish().await;
         Served::closing(used)
     }
 
@@ -327,7 +329,12 @@ fn bare<'e>(id: u64) -> Answer<'e> {
 }
 
 /// The answer to what is no request.
-pub(super) async fn refuse_unread<C: End>(end: &mut C, http: &Http, entry: &mut Entry, refused: Refused) {
+pub(super) async fn refuse_unread<A: Asker>(
+    client: &mut A,
+    http: &Http,
+    entry: &mut Entry,
+    refused: Refused,
+) {
     entry.fault = Some(refused.fault);
     let Some(status) = refused.status else { return };
     let mut out = Buffer::take();
@@ -336,31 +343,13 @@ pub(super) async fn refuse_unread<C: End>(end: &mut C, http: &Http, entry: &mut 
     answer.write(&mut out, http, None);
     entry.status = Some(status);
     entry.answered(out.len());
-    send(end, &out).await;
-    linger(end).await;
+    client.say(&out).await;
+    client.finish().await;
 }
 
 /// Who asks, for the log.
 fn user(login: Option<&Login>, asked: Option<&Asked>) -> Option<String> {
     Some(login?.identity(asked?)?.to_string())
-}
-
-/// Sends all of it, as long as the client takes it in time.
-async fn send(end: &mut impl End, bytes: &[u8]) -> bool {
-    runtime().deadline(LINGER);
-    let mut out = Outgoing::default();
-    if out.send(end, bytes).is_err() {
-        return false;
-    }
-    poll_fn(|_| out.poll_flush(end)).await.is_ok()
-}
-
-/// Says that this was all, and lets the client take it before the close: what it still sends would turn that into a reset.
-async fn linger(end: &mut impl End) {
-    runtime().deadline(LINGER);
-    if poll_fn(|_| end.poll_end(false)).await.is_ok() {
-        end.socket().linger(LINGER).await;
-    }
 }
 
 /// Now, as an HTTP date (RFC 9110 section 5.6.7).

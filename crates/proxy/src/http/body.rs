@@ -2,6 +2,15 @@
 
 use transom_wire::http1::{Body, Chunked, Refusal};
 
+/// A part of a body without its framing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part<'a> {
+    /// Data.
+    Data(&'a [u8]),
+    /// Lines of trailer fields, with the empty one that ends them.
+    Trailers(&'a [u8]),
+}
+
 /// What is still to come of a body.
 #[derive(Debug, Clone)]
 pub(super) enum Progress {
@@ -54,11 +63,15 @@ impl Progress {
         }
     }
 
-    /// The same, and hands what is data to `sink`, without the framing.
-    pub(super) fn take_data(&mut self, bytes: &[u8], mut sink: impl FnMut(&[u8])) -> Result<usize, Refusal> {
+    /// The same, and hands what is in it to `sink`, without the framing.
+    pub(super) fn take_data(
+        &mut self,
+        bytes: &[u8],
+        mut sink: impl FnMut(Part<'_>),
+    ) -> Result<usize, Refusal> {
         let Self::Chunked(chunked) = self else {
             let taken = self.take(bytes)?;
-            sink(&bytes[..taken]);
+            sink(Part::Data(&bytes[..taken]));
             return Ok(taken);
         };
         let mut taken = 0;
@@ -66,7 +79,10 @@ impl Progress {
             let piece = chunked.next(&bytes[taken..])?;
             taken += piece.taken;
             if !piece.data.is_empty() {
-                sink(piece.data);
+                sink(Part::Data(piece.data));
+            }
+            if !piece.trailers.is_empty() {
+                sink(Part::Trailers(piece.trailers));
             }
         }
         if chunked.is_done() {
@@ -94,7 +110,11 @@ mod tests {
             assert_eq!(progress.take(bytes.as_bytes()), Ok(taken), "{body:?} {bytes:?}");
             assert_eq!(progress.is_done(), done, "{body:?} {bytes:?}");
             let (mut progress, mut seen) = (Progress::from(body), Vec::new());
-            let sink = |piece: &[u8]| seen.extend_from_slice(piece);
+            let sink = |part: Part<'_>| {
+                if let Part::Data(data) = part {
+                    seen.extend_from_slice(data);
+                }
+            };
             assert_eq!(progress.take_data(bytes.as_bytes(), sink), Ok(taken), "{body:?} {bytes:?}");
             assert_eq!(seen, data.as_bytes(), "{body:?} {bytes:?}");
         }

@@ -23,6 +23,9 @@ use crate::log::Record;
 use crate::runtime::{Stop, runtime};
 use crate::worker::Worker;
 
+/// What a client of HTTP/2 says first; no request of HTTP/1 begins so.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 /// One client connection. Idle it is little more than this.
 pub(super) struct Client<C> {
     pub(super) worker: &'static Worker,
@@ -114,6 +117,23 @@ impl<C: End> Client<C> {
             })?;
             if came {
                 return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Whether the first bytes are those of a client that knows that we speak HTTP/2 in clear (RFC 9113 section 3.3).
+    pub(super) async fn asks_for_http2(&mut self) -> bool {
+        if !settings(&self.record.listener).h2c || self.secure.is_some() {
+            return false;
+        }
+        loop {
+            let bytes = self.input.as_deref().map_or(&[][..], Vec::as_slice);
+            let seen = bytes.len().min(PREFACE.len());
+            if seen == PREFACE.len() || bytes != &PREFACE[..seen] {
+                return bytes.starts_with(PREFACE);
+            }
+            if poll_fn(|_| self.poll_more()).await.is_err() {
+                return false;
             }
         }
     }

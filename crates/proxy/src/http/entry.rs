@@ -17,6 +17,8 @@ use crate::worker::Worker;
 pub(super) struct Entry {
     pub(super) id: u64,
     pub(super) begun: Instant,
+    /// Whether the client speaks HTTP/2.
+    pub(super) http2: bool,
     /// When its head was complete.
     pub(super) read: Option<Instant>,
     pub(super) pool: Option<Arc<Pool>>,
@@ -37,6 +39,7 @@ impl Entry {
         Self {
             id,
             begun: runtime().now(),
+            http2: false,
             read: None,
             pool: None,
             way: Way::default(),
@@ -84,7 +87,7 @@ impl Entry {
             record,
             id: self.id,
             begun: self.begun,
-            asked: asked.map(|(request, _)| told_of(request)),
+            asked: asked.map(|(request, _)| told_of(request, self.http2)),
             route: asked.map(|(_, route)| &route.name),
             pool: self.pool.as_ref(),
             way: self.way,
@@ -102,12 +105,13 @@ impl Entry {
     }
 }
 
-fn told_of(request: &Request) -> Asked<'_> {
+fn told_of(request: &Request, http2: bool) -> Asked<'_> {
     Asked {
         method: request.method(),
         host: request.host(),
         path: request.target().path,
         proto: match request.head.version {
+            _ if http2 => "HTTP/2.0",
             Version::Http10 => "HTTP/1.0",
             Version::Http11 => "HTTP/1.1",
         },

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use transom_state::{DownWatch, Fault};
 use transom_wire::http1::{self, Body, Field, Limits, Response, Version};
 
-use super::body::Progress;
+use super::body::{Part, Progress};
 use super::fields::Fields;
 use super::stream::{ClientStream, Piece, Reply};
 use crate::buffer::Buffer;
@@ -184,8 +184,7 @@ impl<'r> Exchange<'r> {
 
     /// Whether the client will not take an answer any more. A half-closed connection may still want one.
     fn poll_gone(&self, stream: &impl ClientStream) -> Poll<()> {
-        ready!(stream.socket().poll_ended());
-        if self.terms.end_is_gone || stream.socket().is_dead() { Poll::Ready(()) } else { Poll::Pending }
+        stream.poll_left(self.terms.end_is_gone)
     }
 
     /// How long whoever is waited for may take.
@@ -389,7 +388,7 @@ impl<'r> Exchange<'r> {
             }
         }
         self.told.status = Some(head.status);
-        stream.head(&reply);
+        stream.head(&reply)?;
         self.end_if_done(stream);
         Ok(())
     }
@@ -398,10 +397,10 @@ impl<'r> Exchange<'r> {
         let Down::Body(progress) = &mut self.down else { return Ok(0) };
         let mut outcome = Ok(());
         let taken = if stream.wants_data() {
-            progress.take_data(bytes, |data| {
-                if outcome.is_ok() {
-                    outcome = stream.body(data);
-                }
+            progress.take_data(bytes, |part| match part {
+                Part::Data(data) if outcome.is_ok() => outcome = stream.body(data),
+                Part::Data(_) => {}
+                Part::Trailers(lines) => stream.trailers(lines),
             })
         } else {
             let taken = progress.take(bytes);

@@ -1,24 +1,71 @@
 //! One request and its response on an HTTP/1 client connection.
 
+use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Poll, ready};
+use std::time::Duration;
 
 use transom_state::{Fault, Lease, Server};
-use transom_wire::auth::{AfterLoss, Asked, Login};
+use transom_wire::auth::{AfterLoss, Asked, Login, Protocol};
 use transom_wire::http1::{Body, Known, Version};
 
 use super::act::Context;
 use super::body::Progress;
 use super::compose::{Framing, Says, SetServer, ToClient};
 use super::request::Request;
-use super::stream::{ClientStream, Piece, Reply};
+use super::stream::{Asker, ClientStream, Passed, Piece, Reply, Task};
 use crate::buffer::Buffer;
 use crate::end::{End, Failed, Outgoing, Read, Scratch};
-use crate::socket::Socket;
+use crate::link::Waiting;
+use crate::runtime::runtime;
 
 /// A response that comes while so much of the request's body is missing ends the connection, where the body is certain
 /// to be for nothing: nobody waits for a gigabyte to be thrown away.
 const MISSING_BYTES_MAX: u64 = 256 * 1024;
+
+/// How long a client may take to take an answer of ours, and its last bytes after it.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A client of HTTP/1 is its connection.
+impl<C: End> Asker for C {
+    type Stream<'s>
+        = Http1<'s, C>
+    where
+        C: 's;
+
+    const PROTOCOL: Protocol = Protocol::Http1;
+
+    fn stream<'s>(&'s mut self, task: Task<'s>) -> Http1<'s, C> {
+        Http1::new(self, task)
+    }
+
+    fn local_address(&self) -> Option<SocketAddr> {
+        self.socket().local_address().ok()
+    }
+
+    async fn say(&mut self, answer: &[u8]) -> bool {
+        runtime().deadline(LINGER);
+        let mut out = Outgoing::default();
+        if out.send(self, answer).is_err() {
+            return false;
+        }
+        poll_fn(|_| out.poll_flush(self)).await.is_ok()
+    }
+
+    /// Says that this was all, and lets the client take it before the close: what it still sends would turn that into a
+    /// reset.
+    async fn finish(&mut self) {
+        runtime().deadline(LINGER);
+        if poll_fn(|_| self.poll_end(false)).await.is_ok() {
+            self.socket().linger(LINGER).await;
+        }
+    }
+
+    fn reset(&mut self) {
+        self.socket().reset_on_close();
+    }
+}
 
 /// The client's side of one exchange.
 pub(super) struct Http1<'c, C> {
@@ -31,13 +78,13 @@ pub(super) struct Http1<'c, C> {
     allowed: u64,
     out: Outgoing,
     /// What came behind the request: the beginning of the next one.
-    pub(super) spill: Option<Buffer>,
+    spill: Option<Buffer>,
     /// Whether the connection goes on after this response.
-    pub(super) keep: bool,
+    keep: bool,
     /// Whether the response has begun to go out.
-    pub(super) begun: bool,
+    begun: bool,
     /// Bytes to the client.
-    pub(super) sent: u64,
+    sent: u64,
     data_alone: bool,
     /// The server that was chosen, where the client is told; and whether it knows.
     server: Option<Arc<Server>>,
@@ -46,14 +93,8 @@ pub(super) struct Http1<'c, C> {
 }
 
 impl<'c, C: End> Http1<'c, C> {
-    pub(super) fn new(
-        end: &'c mut C,
-        request: &'c Request,
-        context: &'c Context<'c>,
-        (progress, allowed): (Progress, u64),
-        keep: bool,
-        login: Option<(&'c mut Login, &'c Asked)>,
-    ) -> Self {
+    fn new(end: &'c mut C, task: Task<'c>) -> Self {
+        let Task { request, context, progress, allowed, keep, login } = task;
         Self {
             end,
             request,
@@ -127,8 +168,14 @@ impl<'c, C: End> Http1<'c, C> {
 }
 
 impl<C: End> ClientStream for Http1<'_, C> {
-    fn socket(&self) -> &Socket {
+    fn waiting(&self) -> &dyn Waiting {
         self.end.socket()
+    }
+
+    fn poll_left(&self, end_is_gone: bool) -> Poll<()> {
+        let socket = self.end.socket();
+        ready!(socket.poll_ended());
+        if end_is_gone || socket.is_dead() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn wants_data(&self) -> bool {
@@ -169,7 +216,7 @@ impl<C: End> ClientStream for Http1<'_, C> {
         }
     }
 
-    fn head(&mut self, reply: &Reply<'_>) {
+    fn head(&mut self, reply: &Reply<'_>) -> Result<(), Fault> {
         if let Some((login, asked)) = &mut self.login {
             let offers = reply.values(Known::WwwAuthenticate);
             let persistent = reply.named(b"Persistent-Auth");
@@ -188,12 +235,16 @@ impl<C: End> ClientStream for Http1<'_, C> {
             (_, true) => Says::Nothing,
         };
         self.pass_on(reply, says);
+        Ok(())
     }
 
     fn body(&mut self, bytes: &[u8]) -> Result<(), Failed> {
         self.sent += bytes.len() as u64;
         self.out.send(self.end, bytes)
     }
+
+    /// Bodies go as data alone where the client's version knows no trailers.
+    fn trailers(&mut self, _: &[u8]) {}
 
     fn end(&mut self) {}
 
@@ -203,5 +254,9 @@ impl<C: End> ClientStream for Http1<'_, C> {
 
     fn poll_flush(&mut self) -> Poll<Result<(), Failed>> {
         self.out.poll_flush(self.end)
+    }
+
+    fn outcome(self) -> Passed {
+        Passed { begun: self.begun, keep: self.keep, spill: self.spill, sent: self.sent }
     }
 }

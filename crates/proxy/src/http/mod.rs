@@ -6,7 +6,7 @@
 //! | `request`, `refused` | a head that is sound; one that is not |
 //! | `serve`, `act`, `entry` | one request, from its head to its log line |
 //! | `forward`, `exchange`, `body` | a request to a server, its response back, both at once |
-//! | `stream`, `http1` | the client's side of that, whatever the client speaks |
+//! | `stream`, `http1`, `h2` | the client's side of that, whatever the client speaks |
 //! | `compose` | heads on their way through, answers of our own |
 //! | `upgrade` | what becomes of a connection that goes on in another protocol |
 
@@ -18,6 +18,7 @@ mod entry;
 mod exchange;
 mod fields;
 mod forward;
+mod h2;
 mod http1;
 mod refused;
 mod request;
@@ -33,13 +34,18 @@ use crate::worker::Worker;
 use client::Client;
 use serve::Next;
 
-/// The life of a client connection whose requests are read.
+/// The life of a client connection whose requests are read. `speaks_http2`: that was agreed on before its first byte.
 pub(crate) fn life<C: End + Unpin + 'static>(
     worker: &'static Worker,
     record: Box<Record>,
     arrived: Arrived<C>,
+    speaks_http2: bool,
 ) -> Life {
-    Box::pin(live(Box::new(Client::new(worker, record, arrived))))
+    let client = Client::new(worker, record, arrived);
+    if speaks_http2 {
+        return Box::pin(h2::live(client));
+    }
+    Box::pin(live(Box::new(client)))
 }
 
 /// Request after request. Between two of them this is a small parked future without a buffer.
@@ -52,6 +58,9 @@ async fn live<C: End + Unpin + 'static>(mut client: Box<Client<C>>) {
                 l4::finish(client.worker, &client.record, &l4::Relayed::nothing(fault));
             }
             break;
+        }
+        if client.requests == 0 && Box::pin(client.asks_for_http2()).await {
+            return Box::pin(h2::live(*client)).await;
         }
         match Box::pin(serve::request(&mut client)).await {
             Next::Request => {}

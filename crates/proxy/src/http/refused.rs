@@ -43,9 +43,13 @@ impl Refused {
             | Fault::PoolFull
             | Fault::QueueTimeout
             | Fault::OutOfPorts
+            | Fault::SourceUnusable
+            | Fault::SourceUnavailable
             | Fault::OutOfFiles
             | Fault::AdminDrained => Some(503),
             Fault::ServerConnectTimeout | Fault::ServerResponseTimeout => Some(504),
+            // Ended with a word of HTTP/2 instead.
+            Fault::LoginNeedsHttp1 | Fault::ClientHttp2Flood => None,
             // The client signs in again by itself on a new connection; an answer would be taken for the server's.
             Fault::PinnedServerGone => None,
             _ => Some(502),

@@ -76,7 +76,8 @@ async fn go_on<C: End + Unpin + 'static>(
 ) -> Result<Relaying, Fault> {
     record.pool = Some(Arc::clone(&pool));
     let socket = arrived.client.socket();
-    let header = front::to_server(pool.config.proxy_protocol, arrived.received, record.client, socket);
+    let local = || socket.local_address().ok();
+    let header = front::to_server(pool.config.proxy_protocol, arrived.received, record.client, local);
     let caller = Caller { worker, client: socket, source: record.client.ip(), said: Said::default() };
     let (lease, link) = reach(&caller, &mut record.way, &pool, &header, Wish::Fresh).await?;
     runtime().deadline(pool.config.timeouts.connect);

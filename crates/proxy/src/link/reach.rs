@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use transom_config::Source;
 use transom_state::{Ask, Choice, Fault, Lease, Pool, Said, Ticket};
 
 use super::Link;
@@ -19,11 +20,30 @@ use crate::worker::Worker;
 /// Pause before the same server is tried again: one that refused just now needs a moment.
 const SAME_SERVER_PAUSE: Duration = Duration::from_millis(250);
 
+/// Whoever waits for a server while it is looked for.
+pub(crate) trait Waiting {
+    /// Whether nobody waits any more.
+    fn is_gone(&self) -> bool;
+
+    /// Waits for that. Does not look at the task's deadline.
+    fn poll_gone(&self) -> Poll<()>;
+}
+
+impl Waiting for Socket {
+    fn is_gone(&self) -> bool {
+        self.is_dead()
+    }
+
+    fn poll_gone(&self) -> Poll<()> {
+        self.poll_dead()
+    }
+}
+
 /// Who wants a server.
 pub(crate) struct Caller<'a> {
     pub(crate) worker: &'static Worker,
     /// Whose going away ends the search.
-    pub(crate) client: &'a Socket,
+    pub(crate) client: &'a dyn Waiting,
     /// The client's own address.
     pub(crate) source: IpAddr,
     /// What its request says to the pool.
@@ -52,6 +72,8 @@ pub(crate) async fn reach(
     let worker = caller.worker;
     let mut tried: Vec<usize> = Vec::new();
     let begun = runtime().now();
+    // What comes from a client's address was opened for that client.
+    let wish = if pool.config.source == Source::Client { Wish::Fresh } else { wish };
     loop {
         let avoid: &[usize] = if pool.config.retry.other_server { &tried } else { &[] };
         let lease = take_lease(caller, way, pool, avoid).await?;
@@ -63,7 +85,7 @@ pub(crate) async fn reach(
         if tried.last() == Some(&lease.index()) {
             sleep(SAME_SERVER_PAUSE).await.map_err(|_| Fault::AdminDrained)?;
         }
-        let fault = match connect(worker, pool, &lease, header).await {
+        let fault = match connect(worker, pool, &lease, caller.source, header).await {
             Ok(link) => {
                 way.connect = Some(runtime().now().duration_since(begun).into());
                 if let Some(transition) = lease.connected(&caller.ask(&tried)) {
@@ -80,7 +102,7 @@ pub(crate) async fn reach(
         if tried.len() > pool.config.retry.times as usize || fault == Fault::AdminDrained {
             return Err(fault);
         }
-        if caller.client.is_dead() {
+        if caller.client.is_gone() {
             return Err(Fault::ClientClosed);
         }
         way.retries += 1;
@@ -134,7 +156,7 @@ async fn wait_in_queue(
             Poll::Ready(Choice::Full) => return Poll::Ready(Err(Fault::PoolFull)),
             Poll::Pending => {}
         }
-        if caller.client.poll_dead().is_ready() {
+        if caller.client.poll_gone().is_ready() {
             return Poll::Ready(Err(Fault::ClientClosed));
         }
         runtime()

@@ -109,6 +109,21 @@ impl Record {
         }
     }
 
+    /// The same connection of a newer generation of its listener.
+    pub(crate) fn renewed(&self, listener: Arc<Listener>) -> Self {
+        let secured = self.secured.as_ref();
+        Self {
+            pool: self.pool.clone(),
+            server_name: self.server_name.clone(),
+            secured: secured.map(|secured| {
+                Box::new(Secured { version: secured.version, identity: None, handshake: secured.handshake })
+            }),
+            inspect: self.inspect,
+            way: self.way,
+            ..Self::new(self.id, self.started, self.client, listener)
+        }
+    }
+
     /// `connection`, or `refused` when it was turned away before a pool was chosen for it.
     pub(crate) fn kind(&self) -> &'static str {
         if self.pool.is_none() { "refused" } else { "connection" }

@@ -17,7 +17,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use rustix::io::{self, Errno};
@@ -130,6 +130,16 @@ impl Runtime {
     /// Starts a task.
     pub(crate) fn spawn(&self, future: impl Future<Output = ()> + 'static) -> TaskId {
         self.tasks.borrow_mut().insert(Box::pin(future))
+    }
+
+    /// The running task.
+    pub(crate) fn current(&self) -> TaskId {
+        self.current.get()
+    }
+
+    /// A waker of the running task, for what is polled within it and knows nothing of this runtime.
+    pub(crate) fn waker(&self) -> Waker {
+        sys::waker(token(self.number, self.current.get()))
     }
 
     /// Queues a task of this worker.

@@ -41,6 +41,11 @@ impl TlsEnd {
         self.connection.version()
     }
 
+    /// Whether HTTP/2 was agreed on (RFC 9113 section 3.2).
+    pub(crate) fn speaks_http2(&self) -> bool {
+        self.connection.alpn() == Some(b"h2")
+    }
+
     /// Who the client has proven to be.
     pub(crate) fn identity(&self) -> Option<transom_tls::Identity> {
         self.connection.identity()

@@ -3,6 +3,8 @@
 
 mod door;
 mod http;
+mod http2;
+mod http2_floods;
 mod http_basics;
 mod http_bodies;
 mod http_limits;

@@ -41,6 +41,8 @@ pub struct Piece<'a> {
     pub taken: usize,
     /// The data in it, without framing; may be empty.
     pub data: &'a [u8],
+    /// The lines of trailer fields in it, with the empty one that ends them.
+    pub trailers: &'a [u8],
 }
 
 impl Default for Chunked {
@@ -63,8 +65,11 @@ impl Chunked {
     /// Takes what belongs to the body, up to and including the next run of data. Takes nothing when it is done, and
     /// all of `bytes` when it is not and they hold no data.
     pub fn next<'a>(&mut self, bytes: &'a [u8]) -> Result<Piece<'a>, Refusal> {
-        let mut taken = 0;
+        let (mut taken, mut trailers) = (0, None);
         while let Some(byte) = bytes.get(taken) {
+            if self.in_trailers() {
+                trailers.get_or_insert(taken);
+            }
             match self.state {
                 State::Done => break,
                 State::Data { left } => {
@@ -73,13 +78,21 @@ impl Chunked {
                     let data = rest.get(..count).unwrap_or_default();
                     let left = left - count as u64;
                     self.state = if left == 0 { State::DataEnd } else { State::Data { left } };
-                    return Ok(Piece { taken: taken + count, data });
+                    return Ok(Piece { taken: taken + count, data, trailers: &[] });
                 }
                 _ => self.state = self.framing(*byte)?,
             }
             taken += 1;
         }
-        Ok(Piece { taken, data: &[] })
+        let trailers = trailers.and_then(|from| bytes.get(from..taken)).unwrap_or_default();
+        Ok(Piece { taken, data: &[], trailers })
+    }
+
+    fn in_trailers(&self) -> bool {
+        matches!(
+            self.state,
+            State::TrailerStart | State::TrailerName | State::TrailerValue | State::TrailerLf | State::LastLf
+        )
     }
 
     /// Takes all of `bytes` that belongs to the body and gives their number.

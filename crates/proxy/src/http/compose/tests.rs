@@ -33,6 +33,7 @@ fn http() -> Http {
         },
         limits: RequestLimits { head_bytes: 65_536, fields: 200, body: None, requests: None },
         error_pages: vec![],
+        h2c: false,
         ready: false,
         waf: None,
     }
