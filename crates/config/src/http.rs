@@ -71,6 +71,8 @@ pub struct HttpRoute {
     pub body_max: Option<u64>,
     /// `waf`: the firewall that looks at its requests, in place of the listener's.
     pub waf: Option<Name>,
+    /// `attack`: what it takes is an attack, and is called so in logs and metrics.
+    pub attack: bool,
     /// Where it was written.
     pub place: Place,
 }

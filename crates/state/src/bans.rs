@@ -160,6 +160,10 @@ pub struct Bans {
     epoch: Instant,
     /// Of the hash.
     key: (u64, u64),
+    /// Subjects, as asked for.
+    size: u32,
+    /// Moves with each ban that begins or is lifted.
+    version: AtomicU64,
     /// A power of two of them.
     shards: Box<[Mutex<Shard>]>,
     /// Entries with a ban, so that nobody looks for one where there is none. Changed while the shard is locked.
@@ -175,6 +179,7 @@ pub struct Bans {
 impl Bans {
     /// An empty table for `size` subjects, at least one. `seed` keys its hash and must not be guessable.
     pub fn new(size: u32, seed: u64, now: Instant) -> Self {
+        let asked = size;
         let size = size.max(1) as usize;
         let count = 1_usize << (size / SHARD_ENTRIES_MIN).clamp(1, SHARDS_MAX).ilog2();
         // Rounded down: the table never holds more than it was asked to.
@@ -182,6 +187,8 @@ impl Bans {
         Self {
             epoch: now,
             key: (seed, seed.rotate_left(32) ^ 0x6261_6e73_5f6b_6579),
+            size: asked,
+            version: AtomicU64::new(0),
             shards,
             banned: AtomicUsize::new(0),
             begun: Default::default(),
@@ -235,6 +242,7 @@ impl Bans {
             };
             shard.set_ban(at, Some(InForce { until: after(now, length), reason, refused: 0 }));
             self.begun[reason as usize].fetch_add(1, Ordering::Relaxed);
+            self.version.fetch_add(1, Ordering::Relaxed);
             Verdict::Banned { reason, left: length.min(LONGEST), begins: true }
         })
     }
@@ -255,6 +263,7 @@ impl Bans {
     pub fn ban(&self, subject: &Subject, length: Duration, now: Instant) {
         self.put(subject, length, Reason::Hand, 0, now);
         self.begun[Reason::Hand as usize].fetch_add(1, Ordering::Relaxed);
+        self.version.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Lifts a ban and makes the subject's budgets whole; whether there was a ban.
@@ -265,8 +274,41 @@ impl Bans {
             let Some(at) = shard.find(key, now) else { return false };
             let was_banned = shard.entry(at).ban.is_some();
             shard.remove(at);
+            self.version.fetch_add(u64::from(was_banned), Ordering::Relaxed);
             was_banned
         })
+    }
+
+    /// How long a subject must wait until its budget has one to spend; `None`: it need not. Takes nothing.
+    pub fn wait(&self, subject: &Subject, spent: Spent, budget: Budget, now: Instant) -> Option<Duration> {
+        let now = self.nanos(now);
+        let key = self.hash(subject);
+        let waits = self.with(key, |shard| {
+            let at = shard.find(key, now)?;
+            let entry = shard.entry(at);
+            let mut whole = match spent {
+                Spent::Request => entry.requests,
+                Spent::Failure => entry.failures,
+            };
+            take(&mut whole, budget, now).err()
+        })?;
+        self.over.fetch_add(1, Ordering::Relaxed);
+        Some(waits)
+    }
+
+    /// Subjects it was made for.
+    pub fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// Moves with each ban that begins here or is lifted: who keeps a copy makes another one.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Relaxed)
+    }
+
+    /// Bans now; some may be over and not yet forgotten.
+    pub fn in_force(&self) -> usize {
+        self.banned.load(Ordering::Relaxed)
     }
 
     /// At most `limit` bans in force, those with most time left first.

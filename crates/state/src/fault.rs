@@ -37,6 +37,8 @@ pub enum Fault {
     NoRoute,
     /// The route that takes the request refuses it.
     RouteRefused,
+    /// A route that knows attacks took the request.
+    AttackRefused,
     /// No route lists the TLS server name, and there is no default pool.
     NoSniMatch,
     /// The method is not allowed.
@@ -209,7 +211,7 @@ pub fn reference() -> String {
 }
 
 /// Every fault at the index of its number.
-static TABLE: [Entry; 46] = [
+static TABLE: [Entry; 47] = [
     Entry {
         fault: Fault::ClientSentPlainHttp,
         code: "client-sent-plain-http",
@@ -320,6 +322,14 @@ static TABLE: [Entry; 46] = [
         meaning: "The route that takes the request says `refuse` or `reset`.",
         remedy: "Nothing, if such requests should stay out: the line names the route. Else correct its conditions, or \
                  put a route that allows the request in front of it.",
+    },
+    Entry {
+        fault: Fault::AttackRefused,
+        code: "attack-refused",
+        blame: Blame::Client,
+        meaning: "The request has the marks of a known attack on the application: its route says `attack = true`.",
+        remedy: "Nothing, if it was one: scanners try these everywhere. Else the route in the line says which pattern it \
+                 met; a route in front of it lets such requests through.",
     },
     Entry {
         fault: Fault::NoSniMatch,

@@ -26,6 +26,12 @@ impl Said {
     pub fn server(&self) -> Option<usize> {
         self.server
     }
+
+    /// The same of a request whose other channel is at the server of that index: it goes there, whatever else it says.
+    #[must_use]
+    pub fn beside(self, server: usize) -> Self {
+        Self { server: Some(server), ..self }
+    }
 }
 
 impl Pool {

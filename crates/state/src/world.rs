@@ -2,18 +2,27 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use transom_config::{Config, Name};
 
+use crate::bans::Bans;
 use crate::by_name::ByName;
 use crate::life::Life;
 use crate::listener::ListenerLife;
+use crate::pair::Pairs;
 use crate::pool::PoolLife;
 use crate::{
     Changes, Counter, FaultCounters, FirewallDesk, Gate, Listener, PacketCounts, Pool, StickTable, Transition,
 };
+
+/// Sources and users that are watched where `[abuse]` says nothing: bans by hand need no budget.
+const WATCHED: u32 = 100_000;
+/// Clients with paired channels that are known at a time. Empty it takes nothing.
+const PAIRS: u32 = 200_000;
+/// How long the server of a pair is kept when both of its channels are closed: clients open them again one by one.
+const PAIR_KEEP: Duration = Duration::from_secs(120);
 
 /// The generation that is served now. A reload stores the next one; connections keep theirs as long as they last.
 pub type Current = arc_swap::ArcSwap<World>;
@@ -30,6 +39,8 @@ pub struct World {
     listeners: Vec<Arc<Listener>>,
     pools: Vec<Arc<Pool>>,
     stick_tables: Vec<Arc<StickTable>>,
+    bans: Arc<Bans>,
+    pairs: Arc<Pairs>,
     /// Places in `pools`.
     pool_places: ByName<Name, usize>,
     workers: usize,
@@ -120,6 +131,9 @@ impl World {
 
     fn build(config: Arc<Config>, before: Option<&Self>, base: Base, now: Instant) -> Self {
         base.totals.limit(&config);
+        let bans = bans(&config, before, base.seed, now);
+        let pairs = before
+            .map_or_else(|| Pairs::new(PAIRS, PAIR_KEEP, base.seed), |before| Arc::clone(&before.pairs));
         let stick_tables: Vec<_> = config
             .stick_tables
             .iter()
@@ -147,7 +161,19 @@ impl World {
             })
             .collect();
         let Base { generation, workers, seed, totals } = base;
-        Self { generation, config, totals, listeners, pools, stick_tables, pool_places, workers, seed }
+        Self {
+            generation,
+            config,
+            totals,
+            listeners,
+            pools,
+            stick_tables,
+            bans,
+            pairs,
+            pool_places,
+            workers,
+            seed,
+        }
     }
 
     /// In the order of the file.
@@ -180,6 +206,16 @@ impl World {
         self.stick_tables.iter().find(|table| **table.name() == *name)
     }
 
+    /// Budgets and bans, for all listeners.
+    pub fn bans(&self) -> &Arc<Bans> {
+        &self.bans
+    }
+
+    /// The servers on which both channels of one client meet.
+    pub fn pairs(&self) -> &Arc<Pairs> {
+        &self.pairs
+    }
+
     /// Worker threads counted for.
     pub fn workers(&self) -> usize {
         self.workers
@@ -195,6 +231,8 @@ impl World {
         for table in &self.stick_tables {
             table.expire(now);
         }
+        self.bans.expire(now);
+        self.pairs.expire(now);
         changes
     }
 }
@@ -205,6 +243,21 @@ struct Base {
     workers: usize,
     seed: u64,
     totals: Arc<Totals>,
+}
+
+/// The table of the generation before; another one with its bans where it has another size now.
+fn bans(config: &Config, before: Option<&World>, seed: u64, now: Instant) -> Arc<Bans> {
+    let size = config.abuse.as_ref().map_or(WATCHED, |abuse| abuse.size);
+    match before.map(|before| &before.bans) {
+        Some(known) if known.size() == size => Arc::clone(known),
+        known => {
+            let table = Bans::new(size, seed, now);
+            if let Some(known) = known {
+                table.restore(known.snapshot(now), now);
+            }
+            Arc::new(table)
+        }
+    }
 }
 
 fn build_pool(
@@ -241,10 +294,12 @@ mod tests {
     use transom_config::{self as config, Address, Balance, Limits, ListenerLimits, ListenerMode, Queue};
 
     use super::*;
+    use crate::bans::Subject;
     use crate::fixture::{
         Bell, ask, check, config, failed, given, lease, listener, pool, seconds, server, servers, start,
         sticky, table, world,
     };
+    use crate::pair::PairKey;
     use crate::{AdminState, Choice, Condition, Fault};
 
     fn tight() -> config::Pool {
@@ -294,6 +349,32 @@ mod tests {
         assert_eq!((again.connections(), again.counters().connections.sum()), (1, 1));
         drop(held);
         assert_eq!(again.connections(), 0, "a lease of an old generation counts");
+    }
+
+    #[test]
+    fn bans_and_pairs_outlive_reloads() {
+        let now = start();
+        let plain = || config(vec![pool(Balance::First, servers(&["a"]))], vec![]);
+        let first = world(plain(), now);
+        let subject = Subject::source("203.0.113.7".parse().unwrap());
+        first.bans().ban(&subject, seconds(60), now);
+        let key = PairKey::connection_id([7; 16]);
+        drop(first.pairs().claim(key, first.pools()[0].servers()[0].name(), now));
+        let second = first.next(Arc::new(plain()), now);
+        assert!(Arc::ptr_eq(first.bans(), second.bans()) && Arc::ptr_eq(first.pairs(), second.pairs()));
+        let abuse = config::Abuse {
+            size: 5000,
+            exempt: vec![],
+            requests_per_source: None,
+            requests_per_user: None,
+            failures_per_source: None,
+            failures_per_user: None,
+        };
+        let third = second.next(Arc::new(Config { abuse: Some(abuse), ..plain() }), now);
+        assert_eq!(third.bans().size(), 5000);
+        assert!(third.bans().check(&subject, now + seconds(59)).is_some(), "of another size");
+        third.tick(now + seconds(121));
+        assert!(third.bans().list(9, now + seconds(60)).is_empty() && third.pairs().is_empty());
     }
 
     #[test]

@@ -142,6 +142,7 @@ impl Checker<'_> {
             }
             let Some(action) = self.action(fields) else { continue };
             let rewrite = self.rewrite(fields, &action);
+            let attack = self.attack(fields, &action);
             let timeouts = fields.table("timeouts", &ROUTE_TIMEOUTS);
             routes.push(HttpRoute {
                 name,
@@ -152,6 +153,7 @@ impl Checker<'_> {
                 response_timeout: timeouts.given("response").map(|_| timeouts.duration("response")),
                 body_max: fields.table("limits", &ROUTE_LIMITS).integer("body"),
                 waf: self.waf_named(fields),
+                attack,
                 place: self.place(fields.span),
             });
         }
@@ -199,6 +201,17 @@ impl Checker<'_> {
                 Some(Action::Reset)
             }
         }
+    }
+
+    /// Whether what it takes is called an attack.
+    fn attack(&mut self, route: &Fields, action: &Action) -> bool {
+        let attack = route.bool("attack");
+        if attack && !matches!(action, Action::Refuse(_) | Action::Reset) {
+            let message = "`attack` is for routes that refuse, and this one does something else";
+            let remedy = "write `refuse = 403` or `reset = true`, or take `attack` out";
+            self.fault(Code::KeyNotHonoured, route.place("attack"), message, remedy);
+        }
+        attack
     }
 
     fn redirect(&mut self, route: &Fields) -> Redirect {

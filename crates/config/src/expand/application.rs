@@ -196,9 +196,10 @@ impl Application<'_> {
             );
         };
         if self.is("exchange") {
-            route("-attack-uri", &format!("uri-regex = {ATTACKS}\nrefuse = 403"));
-            let cookie =
-                |regex: &str| format!("headers = [{{ name = \"Cookie\", regex = {regex} }}]\nrefuse = 403");
+            route("-attack-uri", &format!("uri-regex = {ATTACKS}\nrefuse = 403\nattack = true"));
+            let cookie = |regex: &str| {
+                format!("headers = [{{ name = \"Cookie\", regex = {regex} }}]\nrefuse = 403\nattack = true")
+            };
             route("-attack-cookie", &cookie(SERVER_COOKIE));
             route("-attack-token", &format!("paths = [\"/ecp\"]\n{}", cookie(TOKEN_COOKIE)));
         }

@@ -59,6 +59,7 @@ fn route(route: &HttpRoute) -> String {
     let mut lines: Vec<Line> = vec![("name", Some(quote(&route.name)))];
     lines.extend(matches(&route.matches));
     lines.push(action(&route.action));
+    lines.push(("attack", route.attack.then(|| "true".to_owned())));
     lines.extend(edits(&route.edits));
     match &route.rewrite {
         None => {}

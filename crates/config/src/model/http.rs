@@ -366,6 +366,15 @@ pub(crate) static ROUTE: Table = Table {
         Key::optional("refuse", Integer { min: 400, max: 599 }, "403", "something else is done", "An error answer with this status.")
             .only(HTTP),
         Key::optional("reset", Bool, "true", "something else is done", "The connection is reset.").only(HTTP),
+        Key::optional(
+            "attack",
+            Bool,
+            "true",
+            "its requests are refused like any other",
+            "What it takes is an attack: logs and metrics say `attack-refused` in place of `route-refused`. With `refuse` or \
+             `reset`.",
+        )
+        .only(HTTP),
         Key::optional("fixed", Kind::Table(&FIXED), "{ status = 200, body = \"here\" }", "something else is done", FIXED.doc).only(HTTP),
         edit(0),
         edit(1),

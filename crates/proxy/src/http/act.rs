@@ -272,10 +272,10 @@ impl Serving<'_> {
             // A pool that is not there was taken away by a reload.
             Some(Action::Pool(_)) => self.refuse(client, entry, Refused::by(Fault::PoolEmpty)).await,
             Some(Action::Refuse(status)) => {
-                self.refuse(client, entry, Refused::with(Fault::RouteRefused, *status)).await
+                self.refuse(client, entry, Refused::with(self.context.route.refusal(), *status)).await
             }
             Some(Action::Reset) => {
-                entry.fault = Some(Fault::RouteRefused);
+                entry.fault = Some(self.context.route.refusal());
                 client.reset();
                 Served::closing(self.request.head.len)
             }

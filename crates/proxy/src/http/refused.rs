@@ -35,7 +35,9 @@ impl Refused {
             Fault::ClientBodyTooLarge => Some(413),
             Fault::NoRoute => Some(404),
             Fault::MethodRefused => Some(405),
-            Fault::SourceRefused | Fault::RouteRefused | Fault::WafBlocked => Some(403),
+            Fault::SourceRefused | Fault::RouteRefused | Fault::AttackRefused | Fault::WafBlocked => {
+                Some(403)
+            }
             Fault::ShieldLimited => Some(429),
             Fault::PoolEmpty
             | Fault::PoolFull

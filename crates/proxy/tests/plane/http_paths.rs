@@ -106,3 +106,34 @@ fn without_rules_every_path_passes() {
         assert_eq!(seen.recv().unwrap().1.line(), format!("GET {target} HTTP/1.1"));
     }
 }
+
+#[test]
+fn what_a_route_of_attacks_refuses_has_a_word_of_its_own() {
+    let (server, _seen) = answering(|request| Some(ok(request.line())));
+    let door = Door::open(&format!(
+        r#"
+        workers = 1
+        [listener.web]
+        bind = ["127.0.0.1:0"]
+        mode = "http"
+        pool = "servers"
+        [[listener.web.routes]]
+        uri-regex = ["autodiscover.*powershell"]
+        refuse = 403
+        attack = true
+        [[listener.web.routes]]
+        paths = ["/ecp"]
+        refuse = 403
+        [pool.servers]
+        servers = [{{ name = "s", address = "{}" }}]
+        "#,
+        server.address
+    ));
+    let uri = "/autodiscover/autodiscover.json?a@b/%50owershell";
+    for (target, fault) in [(uri, "attack-refused"), ("/ecp", "route-refused")] {
+        let mut client = client(&door);
+        client.send(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let response = client.response().unwrap();
+        assert_eq!((response.status(), response.field("Transom-Fault")), (403, Some(fault)), "{target}");
+    }
+}

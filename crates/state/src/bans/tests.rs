@@ -310,3 +310,29 @@ fn workers_share_one_table() {
     });
     assert_eq!((passed, bans.counts().begun[0], bans.counts().refused), (100, 1, 299));
 }
+
+#[test]
+fn who_looks_at_a_budget_takes_nothing_of_it() {
+    let (now, rule) = (start(), rule(2, 60, None));
+    let bans = Bans::new(10, 7, now);
+    let wait = || bans.wait(&source(1), Spent::Failure, rule.budget, now);
+    assert_eq!(wait(), None, "nobody known");
+    for _ in 0..2 {
+        assert_eq!(wait(), None);
+        assert_eq!(bans.spend(&source(1), Spent::Failure, &rule, now), Verdict::Pass);
+    }
+    assert_eq!((wait(), wait()), (Some(seconds(30)), Some(seconds(30))));
+    assert_eq!(bans.wait(&source(1), Spent::Request, rule.budget, now), None, "the other budget is whole");
+}
+
+#[test]
+fn the_version_moves_with_each_ban_that_begins_or_is_lifted() {
+    let now = start();
+    let bans = Bans::new(10, 7, now);
+    bans.ban(&source(1), seconds(60), now);
+    assert_eq!((bans.version(), bans.in_force()), (1, 1));
+    assert!(!bans.lift(&source(2), now) && bans.lift(&source(1), now));
+    assert_eq!((bans.version(), bans.in_force()), (2, 0));
+    bans.spend(&source(3), Spent::Request, &rule(0, 60, Some(9)), now);
+    assert_eq!(bans.version(), 3);
+}

@@ -19,8 +19,8 @@ pub use host::host_name;
 use index::Index;
 use matches::Compiled;
 
-use crate::Pool;
 use crate::requests::{Requests, RouteCounters};
+use crate::{Fault, Pool};
 
 /// The name that requests of no route have in metrics and logs.
 pub const OTHERWISE: &str = "-";
@@ -77,6 +77,12 @@ impl Route {
     /// What is done with its requests; `None`: nothing was asked for (404, `no-route`).
     pub fn action(&self) -> Option<&Action> {
         self.config.as_ref().map(|route| &route.action).or(self.otherwise.as_ref())
+    }
+
+    /// The word for a request that it refuses.
+    pub fn refusal(&self) -> Fault {
+        let attack = self.config.as_ref().is_some_and(|route| route.attack);
+        if attack { Fault::AttackRefused } else { Fault::RouteRefused }
     }
 
     /// In place of its pool's time for responses.

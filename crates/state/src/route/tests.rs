@@ -68,6 +68,7 @@ fn route(name: &str, matches: Matches) -> HttpRoute {
         response_timeout: None,
         body_max: None,
         waf: None,
+        attack: false,
         place: crate::fixture::place(),
     }
 }
