@@ -19,6 +19,7 @@ mod process;
 mod reference;
 mod report;
 mod schema;
+mod shield;
 mod source;
 mod stick;
 mod text;
@@ -49,6 +50,9 @@ pub use process::{
 pub use reference::reference;
 pub use report::{Code, FAULTS_MAX, Fault, Location, Report, Severity};
 pub use schema::json_schema;
+pub use shield::{
+    Allow, AllowWhat, PacketPolicy, Per, PerSource, Rate, Shield, ShieldContext, TotalRates, Tracking,
+};
 pub use source::SourceFile;
 pub use stick::StickTable;
 
@@ -78,6 +82,8 @@ pub struct Config {
     pub pools: Vec<Arc<Pool>>,
     /// Stick tables in the order of the file.
     pub stick_tables: Vec<Arc<StickTable>>,
+    /// The packet shield, if there is one.
+    pub shield: Option<Arc<Shield>>,
 }
 
 impl Config {

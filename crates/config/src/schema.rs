@@ -58,7 +58,15 @@ fn kind(kind: &Kind) -> Value {
         Kind::Sink => string("^(stdout|stderr|off|/.*)$"),
         Kind::Bind | Kind::Server => string(":[0-9]+$"),
         Kind::PasswordHash => string("^\\$argon2id\\$"),
-        Kind::Text | Kind::Host | Kind::Glob | Kind::Ip | Kind::Network | Kind::ServerName => {
+        Kind::Rate => string("^[0-9]+[kM]?/[smh]$"),
+        Kind::Allow => string("^(tcp|udp|icmp|ip)/"),
+        Kind::Text
+        | Kind::Interface
+        | Kind::Host
+        | Kind::Glob
+        | Kind::Ip
+        | Kind::Network
+        | Kind::ServerName => {
             json!({ "type": "string", "minLength": 1 })
         }
         Kind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),

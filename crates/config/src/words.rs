@@ -1,8 +1,8 @@
 //! What the words of the file mean: the one list for reading and for writing them out.
 
 use crate::{
-    AccessFormat, Balance, Level, NotTls, OnDown, PlainHttp, ProxyProtocol, Role, StartState, TlsVersion,
-    Zones,
+    AccessFormat, Balance, Level, NotTls, OnDown, PacketPolicy, PlainHttp, ProxyProtocol, Role, StartState,
+    TlsVersion, Tracking, Zones,
 };
 
 pub(crate) const BALANCES: &[(&str, Balance)] = &[
@@ -34,6 +34,12 @@ pub(crate) const FORMATS: &[(&str, AccessFormat)] =
 
 pub(crate) const LEVELS: &[(&str, Level)] =
     &[("error", Level::Error), ("warn", Level::Warn), ("info", Level::Info), ("debug", Level::Debug)];
+
+pub(crate) const TRACKING: &[(&str, Tracking)] =
+    &[("stateful", Tracking::Stateful), ("stateless", Tracking::Stateless)];
+
+pub(crate) const POLICIES: &[(&str, PacketPolicy)] =
+    &[("pass", PacketPolicy::Pass), ("drop", PacketPolicy::Drop)];
 
 pub(crate) const ROLES: &[(&str, Role)] =
     &[("viewer", Role::Viewer), ("operator", Role::Operator), ("admin", Role::Admin)];

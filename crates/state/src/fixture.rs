@@ -181,6 +181,7 @@ pub(crate) fn config(pools: Vec<config::Pool>, tables: Vec<config::StickTable>) 
         admin: Admin { socket: None, bind: None, users: Vec::new() },
         listeners: Vec::new(),
         pools: pools.into_iter().map(Arc::new).collect(),
+        shield: None,
         stick_tables: tables.into_iter().map(Arc::new).collect(),
     }
 }

@@ -9,6 +9,7 @@ mod program;
 mod references;
 mod routes;
 mod servers;
+mod shield;
 mod sources;
 mod tls;
 
@@ -68,6 +69,7 @@ pub(crate) fn check(
         })
     });
     let stick_tables = stick_tables.collect();
+    let shield = checker.shield(root).map(Arc::new);
     checker.unused();
     Config {
         zone,
@@ -80,6 +82,7 @@ pub(crate) fn check(
         listeners,
         pools,
         stick_tables,
+        shield,
     }
 }
 

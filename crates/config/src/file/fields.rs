@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::read;
 use crate::model::{Key, Need, Table};
 use crate::source::Span;
-use crate::{Address, LogSink, Name, PasswordHash, ServerName};
+use crate::{Address, Allow, LogSink, Name, PasswordHash, Rate, ServerName};
 
 /// A value of the type its key asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +33,10 @@ pub(crate) enum Value {
     Ip(IpAddr),
     /// A network.
     Network(IpNet),
+    /// A rate.
+    Rate(Rate),
+    /// What a context allows.
+    Allow(Allow),
     /// A server name of TLS.
     ServerName(ServerName),
     /// A password's hash.
@@ -173,6 +177,14 @@ impl Fields {
         match self.value(name) {
             Some(Value::Duration(duration)) => duration,
             _ => Duration::ZERO,
+        }
+    }
+
+    /// A rate, given or by default.
+    pub(crate) fn rate(&self, name: &str) -> Option<Rate> {
+        match self.value(name)? {
+            Value::Rate(rate) => Some(rate),
+            _ => None,
         }
     }
 

@@ -29,11 +29,6 @@ pub(crate) const WAF: Later = Later {
     instead: "take it out, and keep filtering where you filter now",
 };
 
-pub(crate) const SHIELD: Later = Later {
-    what: "the packet shield comes with the packet data plane",
-    instead: "take it out; `allow`, `refuse` and `limits` of a listener work on connections",
-};
-
 pub(crate) const CLUSTER: Later = Later {
     what: "sharing state between nodes comes with the release that forms clusters",
     instead: "take it out; each node keeps its own stick tables, and `balance = \"hash\"` chooses alike on all of them",

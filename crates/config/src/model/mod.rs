@@ -8,6 +8,7 @@ pub(crate) mod later;
 pub(crate) mod listener;
 pub(crate) mod pool;
 pub(crate) mod root;
+pub(crate) mod shield;
 
 use std::time::Duration;
 
@@ -210,6 +211,12 @@ pub(crate) enum Kind {
     Ip,
     /// A network or an address.
     Network,
+    /// How many in which time.
+    Rate,
+    /// Protocol and port, perhaps of one source.
+    Allow,
+    /// The name of an interface.
+    Interface,
     /// A server name of TLS, or a wildcard.
     ServerName,
     /// An argon2id hash.
@@ -245,6 +252,9 @@ impl Kind {
             Self::Server => "an address or name, and a port",
             Self::Ip => "an address",
             Self::Network => "a network or an address",
+            Self::Rate => "a rate such as `100/s`, `20k/s` or `30/m`",
+            Self::Allow => "a protocol and port such as `tcp/443`",
+            Self::Interface => "the name of an interface",
             Self::ServerName => "a server name, perhaps with `*.` in front",
             Self::PasswordHash => "an argon2id hash",
             Self::List(_) => "a list",

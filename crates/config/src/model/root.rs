@@ -1,7 +1,7 @@
 //! The top level, and the tables about the program itself.
 
 use super::Kind::{Bind, Choice, Duration, Glob, Integer, List, Name, Named, PasswordHash, Path, Sink, Text};
-use super::{Key, Kind, Table, Word, certificate, later, listener, pool, seconds};
+use super::{Key, Kind, Table, Word, certificate, later, listener, pool, seconds, shield};
 
 /// The whole file.
 pub(crate) static ROOT: Table = Table {
@@ -67,7 +67,13 @@ pub(crate) static ROOT: Table = Table {
         Key::later("acme", later::ACME),
         Key::later("application", later::APPLICATION),
         Key::later("waf", later::WAF),
-        Key::later("shield", later::SHIELD),
+        Key::optional(
+            "shield",
+            Kind::Table(&shield::SHIELD),
+            "{ interfaces = [\"eth0\"] }",
+            "no shield",
+            shield::SHIELD.doc,
+        ),
         Key::later("cluster", later::CLUSTER),
         Key::later("node", later::NODE),
     ],

@@ -7,6 +7,7 @@ pub(crate) mod hash;
 pub(crate) mod name;
 pub(crate) mod number;
 mod punycode;
+pub(crate) mod shield;
 pub(crate) mod spelling;
 
 use crate::report::Code;
