@@ -714,9 +714,3 @@ fn the_servers_end_listens_to_nobody_else() {
         assert_eq!((got, why), (verdict, reason), "{what}");
     }
 }
-
-#[test]
-fn smoke_shield_loads() {
-    let options = Options { pins: None, shield: Some(transom_packet::shield::Sizes::default()), ..Options::default() };
-    let _door = Door::start(&options).unwrap_or_else(|fault| panic!("{fault}"));
-}

@@ -85,7 +85,8 @@ impl Door {
         let mut ebpf = load(code, options)?;
         let mut tables = Tables::take(&mut ebpf)?;
         tables.set_settings(options.settings)?;
-        let shield = options.shield.map(|_| shield::Maps::from_maps(|name| ebpf.take_map(name))).transpose()?;
+        let shield =
+            options.shield.map(|_| shield::Maps::from_maps(|name| ebpf.take_map(name))).transpose()?;
         let name = PROGRAMS[usize::from(shield.is_some())];
         program(&mut ebpf, name)?.load().map_err(|error| Fault::Load(chain(&error)))?;
         let (interfaces, pins) = (options.interfaces.clone(), options.pins.clone());

@@ -20,6 +20,9 @@ pub const LISTS_6_WIDE: u32 = 8;
 /// One packet of so many is told.
 pub const SAMPLE: u32 = 256;
 
+/// The gap of a bucket that nothing comes out of.
+pub const PACE_NOTHING: u64 = u64::MAX;
+
 /// A token bucket: the time of a token, and how many nanoseconds of tokens fit.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

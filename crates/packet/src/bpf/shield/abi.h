@@ -33,7 +33,8 @@ enum gate {
 };
 
 /* A token bucket as one number: the time at which it will be full again. It takes one more while that is not
- * more than `depth` away. `gap` 0: no limit. */
+ * more than `depth` away. `gap` 0: no limit; PACE_NOTHING: not even one. */
+#define PACE_NOTHING (~0ull)
 struct pace {
 	u64 gap;
 	u64 depth;

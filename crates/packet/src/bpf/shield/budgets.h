@@ -47,7 +47,7 @@ INLINE struct spending *spending(struct packet *packet)
 /* A CPU's part of what a context takes. */
 INLINE int all_admit(u64 *full_at, const struct pace *pace, u64 now)
 {
-	return !pace->gap || admits(full_at, pace, now);
+	return !pace->gap || (pace->gap != PACE_NOTHING && admits(full_at, pace, now));
 }
 
 INLINE int is_full(struct packet *packet)

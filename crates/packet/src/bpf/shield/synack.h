@@ -70,13 +70,13 @@ INLINE void any_options(struct scratch *own, u32 length, u32 start, struct syn *
 	own->where[0] = own->where[1] = ~0ull;
 	locate(options, length, start, where);
 	u32 mss = where[2], scale = where[3], sack = where[4], stamp = where[8];
-	if (mss < OPTIONS_MAX && options[mss + 1] == 4)
+	if (mss < OPTIONS_MAX && options[mss + 1] == 4 && mss + 4 <= length)
 		syn->mss = (u32)options[mss + 2] << 16 | (u32)options[mss + 3] << 24;
-	if (scale < OPTIONS_MAX && options[scale + 1] == 3)
+	if (scale < OPTIONS_MAX && options[scale + 1] == 3 && scale + 3 <= length)
 		syn->window_scale = options[scale + 2];
-	if (sack < OPTIONS_MAX && options[sack + 1] == 2)
+	if (sack < OPTIONS_MAX && options[sack + 1] == 2 && sack + 2 <= length)
 		syn->sack = 1;
-	if (stamp >= OPTIONS_MAX || options[stamp + 1] != 10)
+	if (stamp >= OPTIONS_MAX || options[stamp + 1] != 10 || stamp + 10 > length)
 		return;
 	const u8 *at = options + stamp;
 	syn->timestamp = at[2] | (u32)at[3] << 8 | (u32)at[4] << 16 | (u32)at[5] << 24;
