@@ -36,9 +36,9 @@ const RULES: &str = r#"
 interfaces = ["front"]
 fragments = "drop"
 contexts = [
-  { destination = ["10.50.0.1"], tracking = "stateful", allow = ["tcp/80", "tcp/22", "icmp/echo"], syn-cookies = { above = "2k/s" }, per-source = { icmp = "100/s" }, strays = "100/s" },
-  { destination = ["10.50.0.101"], tracking = "stateful", allow = ["tcp/80"], syn-cookies = { above = "2k/s" }, strays = "100/s" },
-  { destination = ["10.50.0.100", "10.50.0.102"], allow = ["tcp/80"], syn-cookies = { above = "2k/s" } },
+  { destination = ["10.50.0.1"], tracking = "stateful", allow = ["tcp/80", "tcp/22", "icmp/echo"], syn-cookies = { above = "100/s" }, per-source = { icmp = "100/s" }, strays = "100/s" },
+  { destination = ["10.50.0.101"], tracking = "stateful", allow = ["tcp/80"], syn-cookies = { above = "100/s" }, strays = "100/s" },
+  { destination = ["10.50.0.100", "10.50.0.102"], allow = ["tcp/80"], syn-cookies = { above = "100/s" } },
 ]
 [listener.a]
 bind = ["127.0.0.1:1"]

@@ -189,13 +189,13 @@ fn remove(four: &mut Trie4, six: &mut Trie6, prefix: &IpNet) -> Result<(), Fault
 /// Every prefix of both families with its value.
 fn prefixes(four: &Trie4, six: &Trie6) -> Result<Vec<(IpNet, u32)>, Fault> {
     let mut all = Vec::new();
-    for entry in four.iter() {
+    for entry in four {
         let (key, value) = entry.map_err(map_fault)?;
         all.extend(
             net(IpAddr::from(key.data().to_ne_bytes()), key.prefix_len()).map(|prefix| (prefix, value)),
         );
     }
-    for entry in six.iter() {
+    for entry in six {
         let (key, value) = entry.map_err(map_fault)?;
         all.extend(net(address(key.data()), key.prefix_len()).map(|prefix| (prefix, value)));
     }
