@@ -214,6 +214,7 @@ fn seconds() -> f32 {
     std::env::var("FLOOD_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3.0)
 }
 
+#[expect(clippy::print_stdout, reason = "figures beside the verdict, with --nocapture")]
 fn besiege(what: &str, to: &str, kinds: &[(&str, &str)]) {
     let mut siege = Siege::lay(true);
     let (tried, served, quiet) = siege.clients(to, 1.0);
