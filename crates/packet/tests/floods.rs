@@ -174,7 +174,8 @@ struct Flood(Child);
 
 impl Drop for Flood {
     fn drop(&mut self) {
-        drop(self.0.kill());
+        // Not by KILL: `timeout` has to end what it started before it goes.
+        drop(Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status());
         drop(self.0.wait());
     }
 }
@@ -187,7 +188,7 @@ fn hping(names: &Names, to: &str, kind: &str, seconds: f32) -> Flood {
         &names.of("client"),
         "timeout",
         "-s",
-        "INT",
+        "KILL",
         &format!("{seconds}"),
         "hping3",
         "-q",
