@@ -11,6 +11,7 @@ mod limits;
 mod log;
 mod named;
 mod overrides;
+mod packet;
 mod panic;
 mod run;
 mod serve;
@@ -42,8 +43,14 @@ enum Command {
     Run(Run),
     /// Check a configuration: everything `run` does, except bind and connect
     Check(cmd::check::Check),
+    /// Turn haproxy.cfg, an ALOHA's file or squid.conf into a configuration, with an account of every line
+    Import(cmd::import::Import),
     /// Ask or tell a running transom: what is up, drain a server, reload
     Ctl(cmd::ctl::Ctl),
+    /// On a server of a packet listener with `mode = "tunnel"`: unwrap what known balancers send
+    Decap(cmd::decap::Unwrap),
+    /// Take a packet program off its interfaces although nobody runs it
+    Detach(cmd::detach::Detach),
     /// The unprivileged process that the keeper starts
     #[command(name = keeper::spawn::SUBCOMMAND, hide = true)]
     Worker,
@@ -69,7 +76,10 @@ fn main() -> ExitCode {
     match arguments.command {
         Command::Run(Run { config, zone, workers }) => run::run(Request { path: config, zone, workers }),
         Command::Check(check) => check.run(),
+        Command::Import(import) => import.run(),
         Command::Ctl(ctl) => ctl.run(),
+        Command::Decap(decap) => decap.run(),
+        Command::Detach(detach) => detach.run(),
         Command::Worker => keeper::worker::work(),
     }
 }

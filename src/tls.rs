@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use transom_config::{Config, ListenerMode, Name, NamedFile, SYSTEM_AUTHORITIES};
+use transom_config::{Config, Name, NamedFile, SYSTEM_AUTHORITIES};
 use transom_proxy::TlsWorld;
 use transom_tls::{Acceptor, Authorities, Certificate, Unusable};
 
@@ -45,9 +45,9 @@ pub(crate) fn build(config: &Config, before: &Acceptors, now: SystemTime) -> Res
     }
     let mut world = TlsWorld::default();
     for listener in &config.listeners {
-        let ListenerMode::Tls(terminate) = &listener.mode else { continue };
+        let Some(tls) = listener.mode.tls() else { continue };
         let before = before.get(&listener.name).map(AsRef::as_ref);
-        match towards::clients(listener, &terminate.tls, &certificates, before, now) {
+        match towards::clients(listener, tls, &certificates, before, now) {
             Ok(Some((acceptor, said))) => {
                 notes.extend(said);
                 world.acceptors.insert(Name::clone(&listener.name), Arc::new(acceptor));

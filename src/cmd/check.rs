@@ -1,18 +1,20 @@
 //! `transom check`: everything `run` does with a configuration, except bind and connect.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::Args;
 use serde_json::{Value, json};
-use transom_config::{Config, ListenerMode, Loaded, Options};
+use transom_config::{Config, Loaded, Options};
 use transom_state::stick;
 
 use super::table::Table;
 use crate::files::Disk;
 use crate::gather::{Request, workers};
+use crate::packet::wish;
 use crate::supply::Note;
 use crate::tls::{self, Acceptors, Built, Expiry, expiry};
 use crate::{exit, limits, named, terminal, users};
@@ -125,6 +127,8 @@ struct Summary {
     pools: usize,
     servers: usize,
     tables: Vec<Memory>,
+    /// What servers of packet listeners must be set up with.
+    needs: Vec<Needs>,
     workers: usize,
     /// Descriptors the process may have.
     files: u64,
@@ -156,6 +160,14 @@ struct Shown {
     ends: Expiry,
 }
 
+/// What the servers behind one packet listener's address need.
+struct Needs {
+    listener: String,
+    mode: &'static str,
+    address: String,
+    sentences: Vec<String>,
+}
+
 /// One line about a stick table.
 struct Memory {
     name: String,
@@ -168,13 +180,14 @@ impl Summary {
         let workers = workers(request, config);
         let now = SystemTime::now();
         let mut named = named::look_into(config);
-        let (shown, notes) = match tls::build(config, &Acceptors::new(), now) {
+        let (shown, mut notes) = match tls::build(config, &Acceptors::new(), now) {
             Ok(built) => (Shown::of(config, &built, now), built.notes),
             Err(faults) => {
                 named.extend(faults);
                 (Vec::new(), Vec::new())
             }
         };
+        notes.extend(config.remarks().into_iter().map(Note::Remark));
         let standing = limits::standing(config, workers);
         // What the process may raise its limit to; only `run` does.
         let files = limits::files().hard;
@@ -184,7 +197,8 @@ impl Summary {
             bytes: stick::memory(table.size),
         });
         Self {
-            listeners: config.listeners.iter().map(|listener| Listener::of(listener)).collect(),
+            listeners: Listener::all(config),
+            needs: Needs::of(config),
             shown,
             notes,
             pools: config.pools.len(),
@@ -202,7 +216,9 @@ impl Summary {
     /// What on this machine keeps it from starting: a sentence each.
     fn obstacles(&self) -> Vec<String> {
         let room = self.room.as_ref().err().map(ToString::to_string);
-        room.into_iter().chain(self.user.clone().err()).chain(self.named.clone()).collect()
+        let unbuilt = (!self.needs.is_empty() && transom_packet::object::DOOR.is_none())
+            .then(|| transom_packet::Fault::NotBuilt.to_string());
+        room.into_iter().chain(self.user.clone().err()).chain(self.named.clone()).chain(unbuilt).collect()
     }
 
     fn starts(&self) -> bool {
@@ -222,6 +238,13 @@ impl Summary {
                 shown.row(vec![listener.clone(), certificate.clone(), in_words(*ends), names.join(", ")]);
             }
             let _ = writeln!(text, "{}\n", shown.text());
+        }
+        for Needs { listener, mode, address, sentences } in &self.needs {
+            let _ = writeln!(text, "servers of {listener} ({mode}, {address}) need:");
+            for sentence in sentences {
+                let _ = writeln!(text, "  - {sentence}");
+            }
+            text.push('\n');
         }
         let _ = writeln!(text, "pools         {}{}", self.pools, counted(self.servers, ", ", "server"));
         for Memory { name, entries, bytes } in &self.tables {
@@ -250,6 +273,10 @@ impl Summary {
             let Shown { listener, certificate, names, ends } = shown;
             json!({ "listener": listener, "certificate": certificate, "names": names, "days": days(*ends) })
         });
+        let needs = self.needs.iter().map(|needs| {
+            let Needs { listener, mode, address, sentences } = needs;
+            json!({ "listener": listener, "mode": mode, "address": address, "servers_need": sentences })
+        });
         let notes = self.notes.iter().map(|note| json!({ "severity": severity(note), "text": note.text() }));
         let tables = self
             .tables
@@ -259,6 +286,7 @@ impl Summary {
             "listeners": listeners.collect::<Vec<_>>(),
             "certificates": shown.collect::<Vec<_>>(),
             "notes": notes.collect::<Vec<_>>(),
+            "needs": needs.collect::<Vec<_>>(),
             "pools": self.pools,
             "servers": self.servers,
             "stick_tables": tables.collect::<Vec<_>>(),
@@ -273,21 +301,37 @@ impl Summary {
 
 impl Listener {
     fn of(listener: &transom_config::Listener) -> Self {
-        let (mode, pools) = match &listener.mode {
-            ListenerMode::Tcp { pool } => ("tcp", vec![pool]),
-            ListenerMode::Tls(terminate) => ("tls", vec![&terminate.pool]),
-            ListenerMode::Passthrough(mode) => {
-                ("passthrough", mode.routes.iter().map(|route| &route.pool).chain(&mode.pool).collect())
-            }
-        };
-        let mut names: Vec<String> = Vec::new();
-        for pool in pools {
-            if !names.iter().any(|known| **known == **pool) {
-                names.push(pool.to_string());
-            }
-        }
         let bind = listener.bind.iter().map(ToString::to_string).collect();
-        Self { name: listener.name.to_string(), mode, bind, pools: names }
+        let pools = listener.mode.pools().into_iter().map(ToString::to_string).collect();
+        Self { name: listener.name.to_string(), mode: listener.mode.word(), bind, pools }
+    }
+}
+
+impl Listener {
+    /// Those that accept connections, then those that balance packets.
+    fn all(config: &Config) -> Vec<Self> {
+        let packets = config.packet_listeners.iter().map(|listener| Self {
+            name: listener.name.to_string(),
+            mode: listener.mode.word(),
+            bind: listener.bind.iter().map(ToString::to_string).collect(),
+            pools: vec![listener.pool.to_string()],
+        });
+        config.listeners.iter().map(|listener| Self::of(listener)).chain(packets).collect()
+    }
+}
+
+impl Needs {
+    fn of(config: &Config) -> Vec<Self> {
+        let needs = wish::asked(config).into_iter().map(|(listener, vip)| Self {
+            listener: listener.to_string(),
+            mode: config.packet_listener(&listener).map_or("", |own| own.mode.word()),
+            address: format!("{}", SocketAddr::new(vip.address, vip.port)),
+            sentences: transom_packet::needs::needs(&vip),
+        });
+        let mut needs: Vec<Self> = needs.collect();
+        // One address over TCP and UDP.
+        needs.dedup_by(|next, one| next.listener == one.listener && next.address == one.address);
+        needs
     }
 }
 
@@ -296,8 +340,8 @@ impl Shown {
     fn of(config: &Config, built: &Built, now: SystemTime) -> Vec<Self> {
         let mut all = Vec::new();
         for listener in &config.listeners {
-            let ListenerMode::Tls(terminate) = &listener.mode else { continue };
-            for name in &terminate.tls.certificates {
+            let Some(tls) = listener.mode.tls() else { continue };
+            for name in &tls.certificates {
                 let Some(certificate) = built.certificate(name) else { continue };
                 all.push(Self {
                     listener: listener.name.to_string(),

@@ -15,12 +15,20 @@ use crate::test::count::Counts;
 /// Seconds a target runs when nobody says otherwise, and when there is much time.
 const SECONDS: u64 = 10;
 const SECONDS_LONG: u64 = 600;
+/// Targets that have more to search, and how many times as long they run when there is much time.
+const LONGER: &[(&str, u64)] = &[("waf_engine", 3)];
 
 /// Seconds a target may take longer than it was told to, before it counts as hanging.
 const GRACE: u64 = 60;
 
 /// Folders whose files are seeds as well: what tests keep anyway.
-const MORE_SEEDS: &[(&str, &str)] = &[("config", "examples"), ("config", "crates/config/tests/broken")];
+const MORE_SEEDS: &[(&str, &str)] = &[
+    ("config", "examples"),
+    ("config", "crates/config/tests/broken"),
+    ("import_haproxy", "crates/import/tests/haproxy"),
+    ("import_aloha", "crates/import/tests/aloha"),
+    ("import_squid", "crates/import/tests/squid"),
+];
 
 /// What to fuzz.
 #[derive(clap::Args)]
@@ -62,8 +70,10 @@ fn fuzz(only: &[String], seconds: u64) -> Result<Outcome> {
     for some in targets.chunks(workers) {
         let folder = folder.as_path();
         thread::scope(|scope| {
-            let started: Vec<_> =
-                some.iter().map(|target| scope.spawn(move || fuzz_one(target, folder, seconds))).collect();
+            let started: Vec<_> = some
+                .iter()
+                .map(|target| scope.spawn(move || fuzz_one(target, folder, time(target, seconds))))
+                .collect();
             let results =
                 started.into_iter().map(|thread| thread.join().expect("a thread here does not panic"));
             ended.extend(results);
@@ -78,6 +88,12 @@ fn fuzz(only: &[String], seconds: u64) -> Result<Outcome> {
     }
     let ran = format!("{} for {seconds} s each", targets.join(", "));
     Ok(Outcome { counts: Counts::of(targets.len(), failed), ran, output })
+}
+
+/// How long a target runs when most run for `seconds`.
+fn time(target: &str, seconds: u64) -> u64 {
+    let times = LONGER.iter().find(|(name, _)| *name == target && seconds >= SECONDS_LONG);
+    seconds * times.map_or(1, |(_, times)| *times)
 }
 
 /// All targets there are, or those asked for.
@@ -159,7 +175,7 @@ fn summary(target: &str, ended: &Ended) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{choose, summary};
+    use super::{choose, summary, time};
     use crate::shell::{Ended, root};
 
     #[test]
@@ -171,6 +187,11 @@ mod tests {
             assert!(seeds > 0, "{target} has no seeds");
         }
         assert!(choose(&["nonsense".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn the_differential_target_runs_longer_when_there_is_time() {
+        assert_eq!((time("waf_engine", 600), time("waf_engine", 10), time("sniff", 600)), (1800, 10, 600));
     }
 
     #[test]

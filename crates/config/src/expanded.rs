@@ -1,16 +1,24 @@
 //! A configuration written out whole, every default said, as TOML that loads to the same configuration.
 
+mod http;
+mod pool;
+mod waf;
+
+use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::check::shown;
-use crate::model::{Need, Table, certificate, health, listener, pool, root, shield};
+use crate::model::{
+    Need, Table, certificate, listener, packet, pool as model_pool, root, shield, waf as model_waf,
+};
 use crate::text::duration::written;
 use crate::words::{self, Mode, Verified, word};
 use crate::{
-    Admin, Balance, Certificate, CertificateSource, Config, HealthCheck, Listener, ListenerMode, ListenerTls,
-    LogSink, NamedFile, Passthrough, Pool, Probe, Rate, Server, ServerTls, ServerVerify, Shield,
-    ShieldContext, Source, StickTable, Terminate, Verify,
+    Admin, Certificate, CertificateSource, Config, HashOn, Listener, ListenerMode, ListenerTls, LogSink,
+    Name, NamedFile, Packet, PacketListener, PacketRate, Passthrough, ServerTls, ServerVerify, Shield,
+    ShieldContext, Terminate,
 };
 
 /// The whole configuration with every default written out. It holds the password hashes, so that it loads to the same
@@ -62,13 +70,30 @@ fn write(config: &Config, hide: bool) -> String {
         out.header(&format!("listener.{}", name_key(&one.name)));
         out.lines(&listener::LISTENER, &listener_lines(one));
     }
+    for one in &config.packet_listeners {
+        out.header(&format!("listener.{}", name_key(&one.name)));
+        out.lines(&listener::LISTENER, &packet_listener(one));
+    }
+    out.header("packet");
+    out.lines(&packet::PACKET, &packet_lines(&config.packet));
+    let reads = |listener: &&Arc<Listener>| matches!(listener.mode, ListenerMode::Http(_));
+    let requests: HashSet<&Name> =
+        config.listeners.iter().filter(reads).flat_map(|listener| listener.mode.pools()).collect();
     for one in &config.pools {
         out.header(&format!("pool.{}", name_key(&one.name)));
-        out.lines(&pool::POOL, &pool_lines(one));
+        out.lines(&model_pool::POOL, &pool::pool_lines(one, requests.contains(&one.name)));
+    }
+    if let Some(abuse) = &config.abuse {
+        out.header("abuse");
+        out.lines(&model_waf::ABUSE, &waf::abuse_lines(abuse));
+    }
+    for one in &config.wafs {
+        out.header(&format!("waf.{}", name_key(&one.name)));
+        out.lines(&model_waf::WAF, &waf::waf_lines(one));
     }
     for one in &config.stick_tables {
         out.header(&format!("stick-table.{}", name_key(&one.name)));
-        out.lines(&pool::STICK_TABLE, &stick_table(one));
+        out.lines(&model_pool::STICK_TABLE, &pool::stick_table(one));
     }
     if let Some(one) = &config.shield {
         out.header("shield");
@@ -121,18 +146,20 @@ fn admin(admin: &Admin, hide: bool) -> Vec<Line> {
 fn listener_lines(listener: &Listener) -> Vec<Line> {
     let networks = |networks: &[ipnet::IpNet]| (!networks.is_empty()).then(|| list(networks));
     let limits = &listener.limits;
+    let mut limit_lines = vec![
+        ("connections", limits.connections.map(|n| n.to_string())),
+        ("backlog", Some(limits.backlog.to_string())),
+        ("per-source", waf::per_source(&limits.per_source)),
+    ];
+    if let ListenerMode::Http(http) = &listener.mode {
+        limit_lines.extend(http::request_limits(http));
+    }
     let mut lines = vec![
         ("bind", Some(list(&listener.bind))),
         ("allow", networks(&listener.sources.allow)),
         ("refuse", networks(&listener.sources.refuse)),
         ("accept-proxy", networks(&listener.accept_proxy)),
-        (
-            "limits",
-            Some(inline(&[
-                ("connections", limits.connections.map(|n| n.to_string())),
-                ("backlog", Some(limits.backlog.to_string())),
-            ])),
-        ),
+        ("limits", Some(inline(&limit_lines))),
     ];
     match &listener.mode {
         ListenerMode::Tcp { pool } => {
@@ -141,8 +168,36 @@ fn listener_lines(listener: &Listener) -> Vec<Line> {
         }
         ListenerMode::Passthrough(passthrough) => lines.extend(passthrough_lines(passthrough)),
         ListenerMode::Tls(terminate) => lines.extend(terminate_lines(terminate)),
+        ListenerMode::Http(http) => lines.extend(http::http_lines(http)),
     }
     lines
+}
+
+fn packet_listener(listener: &PacketListener) -> Vec<Line> {
+    let by_source = listener.hash_on == HashOn::Source;
+    vec![
+        ("bind", Some(list(&listener.bind))),
+        ("mode", Some(quote(listener.mode.word()))),
+        ("pool", Some(quote(&listener.pool))),
+        ("balance", Some(quote(word(words::PACKET_BALANCES, &by_source)))),
+        ("hash-on", by_source.then(|| quote(word(words::HASHES, &listener.hash_on)))),
+    ]
+}
+
+fn packet_lines(packet: &Packet) -> Vec<Line> {
+    vec![
+        ("interfaces", (!packet.interfaces.is_empty()).then(|| list(&packet.interfaces))),
+        ("driver", Some(quote(word(words::DRIVERS, &packet.driver)))),
+        ("mtu", packet.mtu.map(|mtu| mtu.to_string())),
+        ("flows", Some(packet.flows.to_string())),
+        ("vips", Some(packet.vips.to_string())),
+        ("new-flows-per-second", Some(packet.new_flows_per_second.to_string())),
+        ("fragments", Some(quote(word(words::ODD, &packet.fragments)))),
+        ("ip-options", Some(quote(word(words::ODD, &packet.ip_options)))),
+        ("settle", time(packet.settle)),
+        ("on-stop", Some(quote(word(words::ON_STOP, &packet.on_stop)))),
+        ("pins", Some(quote(&packet.pins.display().to_string()))),
+    ]
 }
 
 fn certificate(certificate: &Certificate) -> Vec<Line> {
@@ -216,131 +271,6 @@ fn passthrough_lines(passthrough: &Passthrough) -> Vec<Line> {
     ]
 }
 
-fn pool_lines(pool: &Pool) -> Vec<Line> {
-    let servers: Vec<String> = pool.servers.iter().map(server).collect();
-    let mut lines = vec![
-        ("servers", Some(rows(&servers))),
-        ("balance", Some(quote(word(words::BALANCES, &pool.balance)))),
-        ("zones", Some(quote(word(words::ZONES, &pool.zones)))),
-        (
-            "stick",
-            pool.stick
-                .as_ref()
-                .map(|stick| inline(&[("on", Some(quote("source"))), ("table", Some(quote(&stick.table)))])),
-        ),
-        ("health-check", pool.health_check.as_ref().map(health_check)),
-        (
-            "passive",
-            Some(inline(&[
-                ("fall", Some(pool.passive.fall.unwrap_or(0).to_string())),
-                ("hold", time(pool.passive.hold)),
-            ])),
-        ),
-        (
-            "timeouts",
-            Some(inline(&[("connect", time(pool.timeouts.connect)), ("idle", time(pool.timeouts.idle))])),
-        ),
-        (
-            "retry",
-            Some(inline(&[
-                ("times", Some(pool.retry.times.to_string())),
-                ("other-server", Some(pool.retry.other_server.to_string())),
-            ])),
-        ),
-        (
-            "queue",
-            Some(inline(&[
-                ("size", Some(pool.queue.size.to_string())),
-                ("timeout", time(pool.queue.timeout)),
-            ])),
-        ),
-        ("slow-start", time(pool.slow_start)),
-        ("on-down", Some(quote(word(words::ON_DOWN, &pool.on_down)))),
-        (
-            "connect",
-            (pool.proxy_protocol.is_some() || pool.tls.is_some()).then(|| {
-                let version = |version| quote(word(words::PROXY_PROTOCOLS, version));
-                inline(&[
-                    ("proxy-protocol", pool.proxy_protocol.as_ref().map(version)),
-                    ("tls", pool.tls.as_ref().map(server_tls)),
-                ])
-            }),
-        ),
-        (
-            "source",
-            match &pool.source {
-                Source::Any => None,
-                Source::Addresses(addresses) => Some(inline(&[("addresses", Some(list(addresses)))])),
-            },
-        ),
-    ];
-    if pool.balance == Balance::HashSource {
-        lines.push(("hash-on", Some(quote("source"))));
-    }
-    lines
-}
-
-fn server(server: &Server) -> String {
-    inline(&[
-        ("name", Some(quote(&server.name))),
-        ("address", Some(quote(&server.address.to_string()))),
-        ("weight", Some(server.weight.to_string())),
-        ("zone", server.zone.as_deref().map(quote)),
-        ("backup", Some(server.backup.to_string())),
-        ("connections", server.connections.map(|n| n.to_string())),
-        ("admin", Some(quote(word(words::ADMIN_STATES, &server.start)))),
-    ])
-}
-
-fn health_check(check: &HealthCheck) -> String {
-    let mut lines: Vec<Line> = Vec::new();
-    let verify = match &check.probe {
-        Probe::Tcp => {
-            lines.push(("tcp", Some("true".to_owned())));
-            None
-        }
-        Probe::Tls { verify } => {
-            lines.push(("tls", Some("true".to_owned())));
-            Some(verify)
-        }
-        Probe::Http { tls, path, host, expect } => {
-            lines.push((if tls.is_some() { "https" } else { "http" }, Some(quote(path))));
-            lines.push(("host", host.as_deref().map(quote)));
-            lines.push(("expect", expect.status.map(|status| status.to_string())));
-            lines.push(("body", expect.body.as_deref().map(quote)));
-            tls.as_ref()
-        }
-        Probe::Smtp { expect } => {
-            lines.push(("smtp", Some(quote("EHLO"))));
-            lines.push(("expect", Some(expect.to_string())));
-            None
-        }
-    };
-    match verify {
-        None => {}
-        Some(Verify::None) => lines.push(("verify", Some(quote(word(words::VERIFY, &Verified::None))))),
-        Some(Verify::Pool) => lines.push(("verify", Some(quote(word(words::VERIFY, &Verified::Pool))))),
-        Some(Verify::Full { ca, name }) => lines.extend([
-            ("verify", Some(quote(word(words::VERIFY, &Verified::Full)))),
-            ("ca", Some(file(ca))),
-            ("name", Some(quote(name))),
-        ]),
-    }
-    lines.extend([
-        ("every", time(check.every)),
-        ("timeout", time(check.timeout)),
-        ("rise", Some(check.rise.to_string())),
-        ("fall", Some(check.fall.to_string())),
-        ("port", check.port.map(|port| port.to_string())),
-    ]);
-    debug_assert!(lines.iter().all(|(name, _)| health::HEALTH_CHECK.key(name).is_some()), "not in the model");
-    inline(&lines)
-}
-
-fn stick_table(table: &StickTable) -> Vec<Line> {
-    vec![("key", Some(quote("ip"))), ("size", Some(table.size.to_string())), ("expire", time(table.expire))]
-}
-
 fn time(duration: Duration) -> Option<String> {
     Some(quote(&written(duration)))
 }
@@ -373,7 +303,7 @@ fn shield_lines(shield: &Shield) -> Vec<Line> {
 }
 
 fn context(context: &ShieldContext) -> String {
-    let rate = |rate: Option<Rate>| rate.map(|rate| quote(&rate.to_string()));
+    let rate = |rate: Option<PacketRate>| rate.map(|rate| quote(&rate.to_string()));
     let (source, total) = (&context.per_source, &context.total);
     let per_source = [
         ("syn", rate(source.syn)),
@@ -412,6 +342,19 @@ fn list<T: ToString>(entries: &[T]) -> String {
 fn rows(rows: &[String]) -> String {
     let rows: String = rows.iter().map(|row| format!("  {row},\n")).collect();
     format!("[\n{rows}]")
+}
+
+/// A TOML basic string of text that may have control characters.
+fn string(text: &str) -> String {
+    let escaped = |c: char| match c {
+        '"' | '\\' => format!("\\{c}"),
+        '\n' => "\\n".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\t' => "\\t".to_owned(),
+        c if c.is_control() => format!("\\u{:04X}", u32::from(c)),
+        c => c.to_string(),
+    };
+    format!("\"{}\"", text.chars().map(escaped).collect::<String>())
 }
 
 /// A TOML basic string. Control characters do not come here: no value may have them.
@@ -459,9 +402,14 @@ mod tests {
         let again = load_text("expanded.toml", &text);
         assert_eq!(again.report.render(false), "", "{text}");
         assert_eq!(again.config, Some(config), "{text}");
-        // All but `include`, whose files are part of what is written out.
+        // All but `include`, whose files are part of what is written out, and applications, which are expanded.
+        all.clear();
+        keys(&ROOT, &mut all);
+        let mut expanded_away = vec!["application", "include"];
+        keys(&crate::model::application::APPLICATION, &mut expanded_away);
+        all.retain(|key| !expanded_away.contains(key));
         let written = |key: &&&str| text.contains(&format!("{key} = ")) || text.contains(&format!("[{key}"));
-        let missing: Vec<_> = all.iter().filter(|key| **key != "include" && !written(key)).collect();
+        let missing: Vec<_> = all.iter().filter(|key| !written(key)).collect();
         assert!(missing.is_empty(), "{missing:?} not in {text}");
     }
 }

@@ -31,12 +31,24 @@ pub enum Probe {
         /// Whether and how the certificate is verified.
         verify: Verify,
     },
-    /// An HTTP/1.1 GET is answered as expected.
+    /// A conversation in bytes goes as expected: `tcp` or `tls` with `sequence`.
+    Sequence {
+        /// Over TLS, verified so.
+        tls: Option<Verify>,
+        /// One after the other; each has at least one of the two.
+        steps: Vec<ProbeStep>,
+    },
+    /// An HTTP/1.1 request is answered as expected.
     Http {
         /// Over TLS, verified so.
         tls: Option<Verify>,
+        /// `method`, `GET` mostly.
+        method: Box<str>,
         /// Path and query asked for.
         path: Box<str>,
+        /// Headers of the request, beside `Host`, `User-Agent`, `Accept` and `Connection`, which are sent unless they are
+        /// among these (`Host` and `Connection` never are).
+        headers: Vec<(Box<str>, Box<str>)>,
         /// The `Host` header; `None` is the server's address.
         host: Option<Box<str>>,
         /// What the answer must be.
@@ -52,10 +64,55 @@ pub enum Probe {
 /// What an HTTP health check must be answered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expect {
-    /// The status; `None` is any from 200 to 399.
-    pub status: Option<u16>,
+    /// The statuses, one of these; empty is any from 200 to 399.
+    pub statuses: Vec<StatusRange>,
     /// Text the body must hold.
     pub body: Option<Box<str>>,
+}
+
+impl Expect {
+    /// Whether an answer with this status will do.
+    pub fn takes(&self, status: u16) -> bool {
+        let among = self.statuses.iter().any(|range| (range.first..=range.last).contains(&status));
+        among || self.statuses.is_empty() && (200..400).contains(&status)
+    }
+}
+
+/// Statuses from one to another, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusRange {
+    /// The first.
+    pub first: u16,
+    /// The last.
+    pub last: u16,
+}
+
+impl std::fmt::Display for StatusRange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.first, self.last) {
+            (first, last) if first == last => write!(f, "{first}"),
+            (first, last) if first % 100 == 0 && last == first + 99 => write!(f, "{}xx", first / 100),
+            (first, last) => write!(f, "{first}-{last}"),
+        }
+    }
+}
+
+/// A step of a conversation: first something is sent, then something awaited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeStep {
+    /// What is sent; empty: nothing.
+    pub send: Box<[u8]>,
+    /// What the server must say then, among more perhaps; `None`: nothing is awaited.
+    pub expect: Option<ProbeExpect>,
+}
+
+/// What a server must say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProbeExpect {
+    /// These bytes, somewhere in what it says.
+    Bytes(Box<[u8]>),
+    /// This is found in what it says. Compiles (crate `regex`, on bytes).
+    Regex(Box<str>),
 }
 
 /// Whether a health check looks at the server's certificate.

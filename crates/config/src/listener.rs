@@ -1,11 +1,12 @@
 //! Listeners: the addresses we accept on and what happens to a connection there.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::{ListenerTls, Name, Place};
+use crate::{Action, Http, ListenerTls, Name, PerSource, Place};
 
 /// `[listener.NAME]`
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +39,44 @@ pub enum ListenerMode {
     Passthrough(Passthrough),
     /// TLS is terminated; the bytes inside go to one pool, unread.
     Tls(Terminate),
+    /// Requests are read, and each is routed by itself.
+    Http(Box<Http>),
+}
+
+impl ListenerMode {
+    /// The word it is written with.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Tcp { .. } => "tcp",
+            Self::Passthrough(_) => "passthrough",
+            Self::Tls(_) => "tls",
+            Self::Http(_) => "http",
+        }
+    }
+
+    /// The pools it leads to, each once, in the order of the file.
+    pub fn pools(&self) -> Vec<&Name> {
+        let mut pools: Vec<&Name> = match self {
+            Self::Tcp { pool } => vec![pool],
+            Self::Passthrough(mode) => {
+                mode.routes.iter().map(|route| &route.pool).chain(&mode.pool).collect()
+            }
+            Self::Tls(mode) => vec![&mode.pool],
+            Self::Http(mode) => mode.actions().filter_map(Action::pool).collect(),
+        };
+        let mut seen = HashSet::new();
+        pools.retain(|pool| seen.insert(Name::clone(pool)));
+        pools
+    }
+
+    /// How TLS is spoken to its clients, where we end it.
+    pub fn tls(&self) -> Option<&ListenerTls> {
+        match self {
+            Self::Tcp { .. } | Self::Passthrough(_) => None,
+            Self::Tls(mode) => Some(&mode.tls),
+            Self::Http(mode) => mode.tls.as_ref().map(|tls| &tls.tls),
+        }
+    }
 }
 
 /// `mode = "tls"`
@@ -143,4 +182,6 @@ pub struct ListenerLimits {
     pub connections: Option<u32>,
     /// Connections the kernel keeps while they wait to be accepted.
     pub backlog: u32,
+    /// `per-source`: limits for each source.
+    pub per_source: PerSource,
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::{HealthCheck, Name, Place, ServerTls};
+use crate::{HealthCheck, Name, Place, PoolCookie, RequestKey, Reuse, ServerTls};
 
 /// `[pool.NAME]`
 #[derive(Debug, Clone, PartialEq)]
@@ -14,10 +14,16 @@ pub struct Pool {
     pub servers: Vec<Server>,
     /// How a server is chosen.
     pub balance: Balance,
+    /// What `balance = "hash"` looks at.
+    pub hash_on: RequestKey,
     /// Which zones are preferred.
     pub zones: Zones,
     /// Remember which server a client was given.
     pub stick: Option<Stick>,
+    /// Which server a client was given is remembered by the client itself; only under `http`.
+    pub cookie: Option<PoolCookie>,
+    /// Whether connections to servers are kept for further requests; only under `http`.
+    pub reuse: Reuse,
     /// How servers are probed; `None`: condition follows `passive` alone.
     pub health_check: Option<HealthCheck>,
     /// What real connections say about a server.
@@ -106,8 +112,8 @@ pub enum Balance {
     LeastConnections,
     /// The less loaded of two taken at random.
     Random,
-    /// By the client's address, consistently (Maglev): a change moves few clients.
-    HashSource,
+    /// By `hash_on`, consistently (Maglev): a change moves few clients.
+    Hash,
     /// The first in the file that is not at its limit.
     First,
 }
@@ -123,9 +129,11 @@ pub enum Zones {
     Strict,
 }
 
-/// `stick = { on = "source", table = "NAME" }`
+/// `stick = { on = …, table = "NAME" }`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stick {
+    /// What is remembered of a client.
+    pub on: RequestKey,
     /// The table.
     pub table: Name,
 }
@@ -144,8 +152,11 @@ pub struct Passive {
 pub struct Timeouts {
     /// To establish a connection to a server, each try.
     pub connect: Duration,
-    /// Without a byte in either direction.
+    /// Without a byte in either direction of a relayed connection.
     pub idle: Duration,
+    /// Until the head of a response has come, from the end of the request's head on, and between any two pieces of its
+    /// body; only under `http`. Long polls and channels have times of their own.
+    pub response: Duration,
 }
 
 /// `retry`
@@ -191,4 +202,7 @@ pub enum Source {
     Any,
     /// These in turn, so that a server can be given more than 65 thousand connections.
     Addresses(Vec<IpAddr>),
+    /// `client = true`: the client's own (IP_TRANSPARENT), so that servers see it. A connection never serves another
+    /// client's address.
+    Client,
 }

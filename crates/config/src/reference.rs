@@ -7,6 +7,7 @@ use crate::model::{Key, Kind, Need, Table, Word};
 use crate::report::{Code, Severity};
 use crate::text::duration::written;
 use crate::text::number::grouped;
+use crate::text::size;
 
 /// The reference page of the configuration file, as Markdown.
 pub fn reference() -> String {
@@ -35,7 +36,8 @@ The file is [TOML](https://toml.io). What holds everywhere:
 
 - **One shape a key.** A list is a list even with one entry; nothing is now a string and now a table.
 - **Units are written.** Durations are a whole number and one of `ms`, `s`, `m`, `h`, `d`: `"250ms"`, `"5s"`, `"1h"`. What
-  is counted is a bare number, with `_` between digits if you like: `50_000`.
+  is counted is a bare number, with `_` between digits if you like: `50_000`. Bytes have one of `B`, `KiB`, `MiB`, `GiB`,
+  `TiB`: `"150MiB"`.
 - **Nothing is ignored.** A key that is unknown, or that a later release owns, is an error that says so. A key that the
   mode does nothing with is a warning.
 - **Names** of listeners, pools, servers, tables and zones are up to 64 letters, digits, `-`, `_` and `.`.
@@ -104,12 +106,8 @@ fn by_sentence(all: impl Iterator<Item = (String, &'static str)>) -> Vec<(String
 }
 
 fn choice(page: &mut String, words: &[Word]) {
-    for word in words.iter().filter(|word| word.later.is_none()) {
+    for word in words {
         let _ = writeln!(page, "  - `\"{}\"`: {}", word.word, word.doc);
-    }
-    let later = words.iter().filter(|word| word.later.is_some());
-    for (names, what) in by_sentence(later.map(|word| (format!("`\"{}\"`", word.word), word.doc))) {
-        let _ = writeln!(page, "  - Not in this release: {names}: {what}.");
     }
 }
 
@@ -119,6 +117,9 @@ fn value(kind: &Kind) -> String {
         Kind::Integer { min, max } => format!("a whole number from {} to {}", grouped(*min), grouped(*max)),
         Kind::Duration { min, max } => {
             format!("a duration from `\"{}\"` to `\"{}\"`", written(*min), written(*max))
+        }
+        Kind::Bytes { min, max } => {
+            format!("bytes from `\"{}\"` to `\"{}\"`", size::written(*min), size::written(*max))
         }
         Kind::List(entry) => format!("a list, each entry {}", value(entry)),
         Kind::Named(_) => "tables by name".to_owned(),

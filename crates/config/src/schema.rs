@@ -53,27 +53,44 @@ fn kind(kind: &Kind) -> Value {
         Kind::Name => {
             json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": NAME_CHARS_MAX })
         }
-        Kind::Path | Kind::UrlPath => string("^/"),
+        Kind::Path | Kind::UrlPath | Kind::RoutePath => string("^/"),
+        Kind::Bytes { .. } => string("^[0-9]+(B|KiB|MiB|GiB|TiB)$"),
+        Kind::RequestKey => string("^(source|path|uri|(header|cookie|query):.+)$"),
+        Kind::Statuses => string("^[1-5]([0-9][0-9](-[1-5][0-9][0-9])?|xx)$"),
+        Kind::Rate => string("^[0-9]+/(s|m|h)$"),
+        Kind::Hex => string("^[0-9A-Fa-f ]+$"),
+        Kind::Url => string("^https?://"),
+        Kind::Token | Kind::Header => string("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
+        Kind::Template | Kind::Payload => json!({ "type": "string" }),
+        Kind::Headers(value) => json!({
+            "type": "object",
+            "propertyNames": self::kind(&Kind::Header),
+            "additionalProperties": self::kind(value),
+        }),
         Kind::Duration { .. } => string("^[0-9]+(ms|s|m|h|d)$"),
         Kind::Sink => string("^(stdout|stderr|off|/.*)$"),
         Kind::Bind | Kind::Server => string(":[0-9]+$"),
+        Kind::Listen => string(":[0-9]+(/(tcp|udp))?$"),
         Kind::PasswordHash => string("^\\$argon2id\\$"),
-        Kind::Rate => string("^[0-9]+[kM]?/[smh]$"),
+        Kind::PacketRate => string("^[0-9]+[kM]?/[smh]$"),
         Kind::Allow => string("^(tcp|udp|icmp|ip)/"),
         Kind::Text
         | Kind::Interface
         | Kind::Host
         | Kind::Glob
         | Kind::Ip
+        | Kind::Machine
         | Kind::Network
-        | Kind::ServerName => {
+        | Kind::ServerName
+        | Kind::RequestHost
+        | Kind::Regex
+        | Kind::Authority => {
             json!({ "type": "string", "minLength": 1 })
         }
         Kind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Choice(words) => {
-            let here: Vec<&str> =
-                words.iter().filter(|word| word.later.is_none()).map(|word| word.word).collect();
+            let here: Vec<&str> = words.iter().map(|word| word.word).collect();
             json!({ "type": "string", "enum": here })
         }
         Kind::List(entry) => json!({ "type": "array", "items": self::kind(entry) }),

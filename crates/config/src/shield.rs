@@ -37,28 +37,28 @@ pub struct ShieldContext {
     /// What goes on; empty: everything.
     pub allow: Vec<Allow>,
     /// SYNs a second above which they have to prove their source; `Some` of 0: always; `None`: never.
-    pub syn_cookies_above: Option<Rate>,
+    pub syn_cookies_above: Option<PacketRate>,
     /// What one source may send.
-    pub per_source: PerSource,
+    pub per_source: PacketBudgets,
     /// What all sources together may send.
     pub total: TotalRates,
     /// Packets of no connection that the kernel still sees, so that it can answer them with a RST.
-    pub strays: Rate,
+    pub strays: PacketRate,
     /// Where it was written.
     pub place: Place,
 }
 
 /// `per-source`: what one IPv4 address or one IPv6 /64 may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct PerSource {
+pub struct PacketBudgets {
     /// Openings of TCP connections.
-    pub syn: Option<Rate>,
+    pub syn: Option<PacketRate>,
     /// Packets of any kind.
-    pub packets: Option<Rate>,
+    pub packets: Option<PacketRate>,
     /// UDP, and what is neither TCP nor ICMP.
-    pub udp: Option<Rate>,
+    pub udp: Option<PacketRate>,
     /// ICMP.
-    pub icmp: Option<Rate>,
+    pub icmp: Option<PacketRate>,
     /// Connections at a time.
     pub connections: Option<u32>,
 }
@@ -67,9 +67,9 @@ pub struct PerSource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TotalRates {
     /// UDP, and what is neither TCP nor ICMP.
-    pub udp: Option<Rate>,
+    pub udp: Option<PacketRate>,
     /// ICMP.
-    pub icmp: Option<Rate>,
+    pub icmp: Option<PacketRate>,
 }
 
 /// Whether both directions of a connection pass here.
@@ -92,7 +92,7 @@ pub enum PacketPolicy {
 
 /// So many a second, a minute or an hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
+pub struct PacketRate {
     /// How many,
     pub count: u64,
     /// in which time.
@@ -121,7 +121,7 @@ impl Per {
     }
 }
 
-impl fmt::Display for Rate {
+impl fmt::Display for PacketRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unit = match self.per {
             Per::Second => 's',

@@ -1,15 +1,16 @@
 //! What the words of the file mean: the one list for reading and for writing them out.
 
 use crate::{
-    AccessFormat, Balance, Level, NotTls, OnDown, PacketPolicy, PlainHttp, ProxyProtocol, Role, StartState,
-    TlsVersion, Tracking, Zones,
+    AccessFormat, Balance, CookieMode, Driver, HashOn, Level, NotTls, Odd, OnDown, OnStop, PacketMode,
+    PacketPolicy, PlainHttp, ProxyProtocol, Role, StartState, StickTableKey, TlsVersion, Tracking,
+    WafAuditFormat, WafMode, WafWhenBroken, Zones,
 };
 
 pub(crate) const BALANCES: &[(&str, Balance)] = &[
     ("round-robin", Balance::RoundRobin),
     ("least-connections", Balance::LeastConnections),
     ("random", Balance::Random),
-    ("hash", Balance::HashSource),
+    ("hash", Balance::Hash),
     ("first", Balance::First),
 ];
 
@@ -23,6 +24,24 @@ pub(crate) const PROXY_PROTOCOLS: &[(&str, ProxyProtocol)] =
 
 pub(crate) const ADMIN_STATES: &[(&str, StartState)] =
     &[("ready", StartState::Ready), ("drain", StartState::Drain), ("maint", StartState::Maint)];
+
+pub(crate) const COOKIE_MODES: &[(&str, CookieMode)] =
+    &[("insert", CookieMode::Insert), ("prefix", CookieMode::Prefix), ("rewrite", CookieMode::Rewrite)];
+
+/// `same-site`, as it is to be written.
+pub(crate) const SAME_SITE: &[(&str, &str)] = &[("Strict", "Strict"), ("Lax", "Lax"), ("None", "None")];
+
+pub(crate) const STICK_KEYS: &[(&str, StickTableKey)] =
+    &[("ip", StickTableKey::Ip), ("text", StickTableKey::Text)];
+
+pub(crate) const WAF_MODES: &[(&str, WafMode)] =
+    &[("block", WafMode::Block), ("detect", WafMode::Detect), ("off", WafMode::Off)];
+
+pub(crate) const WHEN_BROKEN: &[(&str, WafWhenBroken)] =
+    &[("closed", WafWhenBroken::Closed), ("open", WafWhenBroken::Open)];
+
+pub(crate) const AUDIT_FORMATS: &[(&str, WafAuditFormat)] =
+    &[("json", WafAuditFormat::Json), ("native", WafAuditFormat::Native)];
 
 pub(crate) const PLAIN_HTTP: &[(&str, PlainHttp)] =
     &[("redirect", PlainHttp::Redirect), ("refuse", PlainHttp::Refuse), ("reset", PlainHttp::Reset)];
@@ -50,10 +69,37 @@ pub(crate) enum Mode {
     Tcp,
     Passthrough,
     Tls,
+    Http,
+    Packet(PacketMode),
 }
 
-pub(crate) const MODES: &[(&str, Mode)] =
-    &[("tcp", Mode::Tcp), ("passthrough", Mode::Passthrough), ("tls", Mode::Tls)];
+pub(crate) const MODES: &[(&str, Mode)] = &[
+    ("tcp", Mode::Tcp),
+    ("passthrough", Mode::Passthrough),
+    ("tls", Mode::Tls),
+    ("http", Mode::Http),
+    ("nat", Mode::Packet(PacketMode::Nat)),
+    ("dsr", Mode::Packet(PacketMode::Dsr)),
+    ("tunnel", Mode::Packet(PacketMode::Tunnel)),
+];
+
+/// `balance` of a packet listener: whether it is by `hash-on`.
+pub(crate) const PACKET_BALANCES: &[(&str, bool)] = &[("round-robin", false), ("hash", true)];
+
+pub(crate) const HASHES: &[(&str, HashOn)] = &[("source", HashOn::Source), ("flow", HashOn::Flow)];
+
+pub(crate) const DRIVERS: &[(&str, Driver)] =
+    &[("auto", Driver::Auto), ("native", Driver::Native), ("generic", Driver::Generic)];
+
+pub(crate) const ODD: &[(&str, Odd)] = &[("pass", Odd::Pass), ("drop", Odd::Drop)];
+
+pub(crate) const ON_STOP: &[(&str, OnStop)] = &[("detach", OnStop::Detach), ("keep", OnStop::Keep)];
+
+/// `scheme` of a redirect.
+pub(crate) const SCHEMES: &[(&str, &str)] = &[("http", "http"), ("https", "https")];
+
+/// `redirect` of a listener: the scheme.
+pub(crate) const LISTENER_REDIRECT: &[(&str, &str)] = &[("https", "https")];
 
 /// Whether a probe verifies certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,12 +124,11 @@ pub(crate) fn word<T: PartialEq>(meanings: &[(&'static str, T)], meaning: &T) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Word, certificate, health, listener, pool, root};
+    use crate::model::{Word, certificate, health, http, listener, packet, pool, root, waf};
 
     /// The words of this release in the model, against those that have a meaning.
     fn same<T>(model: &[Word], meanings: &[(&str, T)]) {
-        let here: Vec<&str> =
-            model.iter().filter(|word| word.later.is_none()).map(|word| word.word).collect();
+        let here: Vec<&str> = model.iter().map(|word| word.word).collect();
         let mean: Vec<&str> = meanings.iter().map(|(word, _)| *word).collect();
         assert_eq!(here, mean);
     }
@@ -98,6 +143,19 @@ mod tests {
         same(listener::PLAIN_HTTP, PLAIN_HTTP);
         same(listener::NOT_TLS, NOT_TLS);
         same(listener::MODES, MODES);
+        same(packet::BALANCES, PACKET_BALANCES);
+        same(packet::HASHES, HASHES);
+        same(packet::DRIVERS, DRIVERS);
+        same(packet::ODD, ODD);
+        same(packet::ON_STOP, ON_STOP);
+        same(pool::COOKIE_MODES, COOKIE_MODES);
+        same(pool::SAME_SITE, SAME_SITE);
+        same(pool::STICK_KEYS, STICK_KEYS);
+        same(waf::MODES, WAF_MODES);
+        same(waf::WHEN_BROKEN, WHEN_BROKEN);
+        same(waf::AUDIT_FORMATS, AUDIT_FORMATS);
+        same(http::SCHEMES, SCHEMES);
+        same(http::LISTENER_REDIRECT, LISTENER_REDIRECT);
         same(root::FORMATS, FORMATS);
         same(root::LEVELS, LEVELS);
         same(root::ROLES, ROLES);

@@ -122,7 +122,7 @@ fn what_is_written_arrives() {
     assert_eq!(smtp.health_check.as_ref().unwrap().probe, Probe::Smtp { expect: 250 });
     assert!(smtp.servers[2].backup);
     let https = mail.pool("https").unwrap();
-    assert_eq!((https.balance, https.on_down), (Balance::HashSource, OnDown::Close));
+    assert_eq!((https.balance, https.on_down), (Balance::Hash, OnDown::Close));
     let Probe::Http { tls: Some(Verify::Full { name, .. }), path, .. } =
         &https.health_check.as_ref().unwrap().probe
     else {
@@ -152,4 +152,22 @@ fn the_zone_said_outside_the_file_wins() {
     );
     let bad = load(&path, &Disk, &zone("not a zone"));
     assert!(bad.config.is_none() && bad.report.render(false).contains("--zone"));
+}
+
+/// The plans that the first configurations were drawn from, as they were written: what they ask for can be asked for.
+#[test]
+fn seeds_load_as_they_were_drawn() {
+    let squid = example("001-squid.toml");
+    let ListenerMode::Http(https) = &squid.listener("https").unwrap().mode else { panic!() };
+    let names: Vec<&str> = https.routes.iter().map(|route| &*route.name).collect();
+    assert_eq!(
+        names,
+        ["exchange-owa", "exchange-ecp", "exchange-rpc", "exchange-activesync", "exchange"],
+        "directories first, then the paths that are none"
+    );
+    assert_eq!(squid.pool("exchange-rpc").unwrap().balance, Balance::Hash);
+
+    let nlb = example("000-aws-nlb.toml");
+    assert_eq!(nlb.pool("exchange-smtp").unwrap().source, Source::Client);
+    assert_eq!(nlb.remarks().len(), 1);
 }

@@ -42,12 +42,12 @@ fn the_schema_refuses_what_the_checks_refuse() {
         ("polo = 1", "polo: not allowed"),
         ("workers = 0", "workers: too small"),
         ("workers = \"4\"", "workers: not of type integer"),
-        ("[waf.default]\nrules = []", "waf: not allowed"),
+        ("[shield]\ninterfaces = []", "shield.interfaces: empty"),
         ("[listener.a]\nbind = [\"[::]:443\"]", "listener.a.mode: missing"),
         ("[listener.a]\nbind = []\nmode = \"tcp\"", "listener.a.bind: empty"),
-        ("[listener.a]\nbind = [\"[::]:443\"]\nmode = \"http\"", "listener.a.mode: none of the words"),
+        ("[listener.a]\nbind = [\"[::]:443\"]\nmode = \"ftp\"", "listener.a.mode: none of the words"),
         (&format!("{pool}balance = \"fastest\""), "pool.a.balance: none of the words"),
-        (&format!("{pool}source = {{ client = true }}"), "pool.a.source.client: not allowed"),
+        ("[cluster]\nnode = \"a\"", "cluster: not allowed"),
     ] {
         assert_eq!(complaint(&schema, &json(text)).as_deref(), Some(why), "{text}");
         assert!(transom_config::load_text("x", text).report.errors() > 0, "{text}");

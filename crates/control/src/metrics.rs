@@ -8,7 +8,7 @@ mod table;
 
 use std::fmt::{self, Write as _};
 
-use transom_state::World;
+use transom_state::{Histogram, World};
 
 use crate::shared::Shared;
 use process::Process;
@@ -33,6 +33,8 @@ enum Kind {
     Counter,
     /// Goes up and down.
     Gauge,
+    /// Times in seconds, by how many took no longer than a bound.
+    Histogram,
 }
 
 /// What a scrape reads from.
@@ -42,17 +44,49 @@ struct Scrape<'a> {
     process: &'a Process,
 }
 
-/// Values of one metric, with the values of its labels in the table's order.
+/// Values of one metric.
 #[derive(Debug, Default)]
-struct Samples(Vec<(Vec<String>, f64)>);
+struct Samples(Vec<Sample>);
+
+#[derive(Debug)]
+struct Sample {
+    /// Behind the metric's name: of the series of a histogram.
+    suffix: &'static str,
+    /// The values of its labels in the table's order.
+    labels: Vec<String>,
+    /// The upper bound of a histogram's bucket.
+    bound: Option<String>,
+    value: f64,
+}
 
 impl Samples {
     fn one(&mut self, value: f64) {
-        self.0.push((Vec::new(), value));
+        self.with([], value);
     }
 
     fn with<const N: usize>(&mut self, labels: [&str; N], value: f64) {
-        self.0.push((labels.map(str::to_owned).into(), value));
+        self.push("", labels, None, value);
+    }
+
+    fn histogram<const N: usize>(&mut self, labels: [&str; N], histogram: &Histogram) {
+        let mut count = 0;
+        for (bound, below) in histogram.cumulative() {
+            count = below;
+            let bound = bound.map_or("+Inf".to_owned(), |seconds| seconds.to_string());
+            self.push("_bucket", labels, Some(bound), below as f64);
+        }
+        self.push("_sum", labels, None, histogram.total().as_secs_f64());
+        self.push("_count", labels, None, count as f64);
+    }
+
+    fn push<const N: usize>(
+        &mut self,
+        suffix: &'static str,
+        labels: [&str; N],
+        bound: Option<String>,
+        value: f64,
+    ) {
+        self.0.push(Sample { suffix, labels: labels.map(str::to_owned).into(), bound, value });
     }
 }
 
@@ -77,10 +111,11 @@ impl Metric {
         }
         let Self { name, kind, help, labels, .. } = self;
         writeln!(text, "# HELP {name} {help}\n# TYPE {name} {}", kind.word())?;
-        for (values, value) in &samples.0 {
-            text.push_str(name);
+        for Sample { suffix, labels: values, bound, value } in &samples.0 {
+            write!(text, "{name}{suffix}")?;
             let mut before = '{';
-            for (label, value) in labels.iter().zip(values) {
+            let bound = bound.iter().map(|bound| ("le", bound));
+            for (label, value) in labels.iter().copied().zip(values).chain(bound) {
                 write!(text, "{before}{label}=\"{}\"", Escaped(value))?;
                 before = ',';
             }
@@ -95,6 +130,7 @@ impl Kind {
         match self {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
-use transom_config::{ListenerMode, Name};
+use transom_config::Name;
 use transom_state::{Current, World};
 
 use crate::Command;
@@ -80,18 +80,8 @@ impl Shared {
 fn required(world: &World) -> BTreeSet<Name> {
     let mut pools = BTreeSet::new();
     for listener in &world.config.listeners {
-        match &listener.mode {
-            ListenerMode::Tcp { pool } => {
-                pools.insert(Arc::clone(pool));
-            }
-            ListenerMode::Tls(terminate) => {
-                pools.insert(Arc::clone(&terminate.pool));
-            }
-            ListenerMode::Passthrough(passthrough) => {
-                pools.extend(passthrough.routes.iter().map(|route| Arc::clone(&route.pool)));
-                pools.extend(passthrough.pool.clone());
-            }
-        }
+        pools.extend(listener.mode.pools().into_iter().map(Arc::clone));
     }
+    pools.extend(world.config.packet_listeners.iter().map(|listener| Arc::clone(&listener.pool)));
     pools
 }

@@ -82,9 +82,9 @@ fn refusals_say_why() {
         ),
         (
             client.delete("/api/v1/stick-tables/clients/x").unwrap(),
-            400,
-            "bad-request",
-            "\"x\" is not an address, and this table's keys are addresses",
+            404,
+            "not-found",
+            "stick table clients has no entry text:0ea60428fb76c7bd04e46a48f5b3a1",
         ),
         (
             post("/api/v1/reload", json!("x".repeat(70_000))),

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::net::{self, SocketFlags};
 use transom_state::{Fault, Gate, Listener, Pass};
 
-use crate::l4;
+use crate::front;
 use crate::log::Record;
 use crate::runtime::{Ready, TaskId, runtime, sleep};
 use crate::socket::Socket;
@@ -119,7 +119,7 @@ async fn accept(worker: &'static Worker, door: Rc<Door>) {
                 let listener = Arc::clone(&door.listener.borrow());
                 listener.counters().connections.add(worker.index, 1);
                 let record = Box::new(Record::new(worker.id(), runtime().now(), peer, listener));
-                runtime().spawn(l4::serve(worker, record, client, passes));
+                runtime().spawn(front::serve(worker, record, client, passes));
             }
             Err(Errno::AGAIN) => runtime().reactor().not_ready(door.socket.as_fd(), Ready::READ),
             Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {

@@ -58,6 +58,12 @@ impl Doors {
         }
     }
 
+    /// Stops accepting; connections that carry requests end with the one they are at.
+    pub(crate) fn drain(&self) {
+        self.close();
+        self.worker.drain();
+    }
+
     /// Stops accepting.
     pub(crate) fn close(&self) {
         for door in self.open.borrow_mut().drain(..) {

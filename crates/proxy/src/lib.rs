@@ -1,7 +1,8 @@
 //! The user-space data plane: accept, inspect, choose, connect, relay.
 //!
 //! One thread a CPU, little shared. Each worker has its own loop (`runtime`), its own listening sockets (`accept`) and
-//! its own connections; what all share lives in `transom_state`. A connection's story is told top-down in `l4`.
+//! its own connections; what all share lives in `transom_state`. A connection's story begins in `front` and goes on in
+//! `l4` or `http`.
 //!
 //! | where | what |
 //! |---|---|
@@ -9,13 +10,21 @@
 //! | `worker`, `doors` | what belongs to one thread |
 //! | `runtime` | tasks, readiness, deadlines |
 //! | `socket`, `listen`, `accept` | TCP |
+//! | `front` | the door: PROXY header, source lists, TLS handshake |
 //! | `l4` | relayed connections: `tcp`, `passthrough`, `tls` |
-//! | `tls` | TLS on a socket |
+//! | `http` | requests: `http` |
+//! | `link` | connections to servers: choosing, queueing, connecting, keeping idle ones |
+//! | `end`, `tls` | the bytes of one connection: a bare socket, or TLS on it |
 //! | `log` | the access log |
 
 mod accept;
+mod buffer;
 mod doors;
+mod end;
+mod front;
+mod http;
 mod l4;
+mod link;
 mod listen;
 mod log;
 mod plane;

@@ -102,9 +102,9 @@ impl Plane {
         outcome
     }
 
-    /// Stops accepting; established connections go on.
+    /// Stops accepting. Relayed connections go on; those that carry requests end with the one they are at.
     pub fn drain(&self) {
-        self.tell_all(Doors::close);
+        self.tell_all(Doors::drain);
     }
 
     /// Client connections open now.

@@ -163,6 +163,21 @@ impl Socket {
         self.is(Ready::DEAD)
     }
 
+    /// Whether the peer has sent its last byte. No system call.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.is(Ready::ENDING) || self.is(Ready::DEAD)
+    }
+
+    /// Whether there may be something to read. No system call.
+    pub(crate) fn has_bytes(&self) -> bool {
+        self.is(Ready::READ)
+    }
+
+    /// Waits until the peer has sent its last byte, or both directions are dead. Does not look at the task's deadline.
+    pub(crate) fn poll_ended(&self) -> Poll<()> {
+        if self.has_ended() { Poll::Ready(()) } else { runtime().poll_state(self.fd(), Ready::ENDING) }
+    }
+
     /// Waits until both directions are dead. Does not look at the task's deadline.
     pub(crate) fn poll_dead(&self) -> Poll<()> {
         runtime().poll_state(self.fd(), Ready::DEAD)

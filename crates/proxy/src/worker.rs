@@ -4,11 +4,15 @@ use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use transom_state::{Current, Fault, Gate, World};
+use transom_state::{Current, Fault, Gate, Listener, World};
 
+use crate::link::Idle;
 use crate::log::AccessLog;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, runtime};
 use crate::tls::TlsWorld;
+
+/// Ticks between two looks at idle connections to servers: a second.
+const SWEEP_TICKS: u32 = 8;
 
 /// What belongs to one worker thread. Lives as long as the process.
 pub(crate) struct Worker {
@@ -17,6 +21,8 @@ pub(crate) struct Worker {
     current: Arc<Current>,
     log: AccessLog,
     tls: RefCell<Arc<TlsWorld>>,
+    idle: Idle,
+    draining: Cell<bool>,
     dice: Cell<u64>,
     turn: Cell<usize>,
 }
@@ -29,10 +35,17 @@ impl Worker {
             current,
             log: AccessLog::off(),
             tls: RefCell::default(),
+            idle: Idle::default(),
+            draining: Cell::new(false),
             dice: Cell::new(RandomState::new().hash_one(index)),
             turn: Cell::new(0),
         }));
-        runtime.each_tick(|| worker.log.flush());
+        runtime.each_tick(|| {
+            worker.log.flush();
+            if runtime.tick().is_multiple_of(SWEEP_TICKS) {
+                worker.idle.sweep(runtime.now());
+            }
+        });
         worker
     }
 
@@ -46,9 +59,38 @@ impl Worker {
         Arc::clone(&self.tls.borrow())
     }
 
+    /// Whether `tls` is how TLS is spoken now.
+    pub(crate) fn speaks(&self, tls: &Arc<TlsWorld>) -> bool {
+        Arc::ptr_eq(&self.tls.borrow(), tls)
+    }
+
     /// Takes up another generation's TLS; connections that shake hands keep the former one.
     pub(crate) fn set_tls(&self, tls: Arc<TlsWorld>) {
         *self.tls.borrow_mut() = tls;
+    }
+
+    /// Its idle connections to servers.
+    pub(crate) fn idle(&self) -> &Idle {
+        &self.idle
+    }
+
+    /// Whether the program is about to stop: connections end with the request they are at.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// The program is about to stop: those who wait for a request look at it again.
+    pub(crate) fn drain(&self) {
+        self.draining.set(true);
+        runtime().wake_all();
+    }
+
+    /// Where there is a newer generation than the one of that number: its number, and the listener in it that has the
+    /// name of `listener`. Numbers are cut to 32 bits: generations are not that many.
+    pub(crate) fn newer(&self, generation: u32, listener: &Listener) -> Option<(u32, Option<Arc<Listener>>)> {
+        let world = self.current.load();
+        let newest = u32::try_from(world.generation).unwrap_or(u32::MAX);
+        (newest != generation).then(|| (newest, world.listener(listener.name()).cloned()))
     }
 
     /// Its end of the access log.

@@ -17,7 +17,7 @@ pub(crate) enum Plan {
     RoundRobin(round_robin::Schedule),
     LeastConnections,
     Random(random::Shares),
-    HashSource(hash::Ring),
+    Hash(hash::Ring),
     First,
 }
 
@@ -28,7 +28,7 @@ impl Plan {
             Balance::RoundRobin => Self::RoundRobin(round_robin::Schedule::build(members)),
             Balance::LeastConnections => Self::LeastConnections,
             Balance::Random => Self::Random(random::Shares::build(members)),
-            Balance::HashSource => Self::HashSource(hash::Ring::build(pool, members)),
+            Balance::Hash => Self::Hash(hash::Ring::build(pool, members)),
             Balance::First => Self::First,
         }
     }
@@ -39,7 +39,7 @@ impl Plan {
             Self::RoundRobin(schedule) => schedule.pick(members, attempt),
             Self::LeastConnections => least_connections::pick(members, attempt),
             Self::Random(shares) => shares.pick(members, attempt),
-            Self::HashSource(ring) => ring.pick(members, attempt),
+            Self::Hash(ring) => ring.pick(members, attempt),
             Self::First => first::pick(members, attempt),
         }
     }

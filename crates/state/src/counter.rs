@@ -48,6 +48,38 @@ impl Counter {
     }
 }
 
+/// How many there are now, counted as those that came and those that went.
+#[derive(Debug)]
+pub struct Gauge {
+    came: Counter,
+    went: Counter,
+}
+
+impl Gauge {
+    /// None, for so many workers.
+    pub fn new(workers: usize) -> Self {
+        Self { came: Counter::new(workers), went: Counter::new(workers) }
+    }
+
+    /// One more.
+    #[inline]
+    pub fn up(&self, worker: usize) {
+        self.came.add(worker, 1);
+    }
+
+    /// One fewer; it may have come to another worker.
+    #[inline]
+    pub fn down(&self, worker: usize) {
+        self.went.add(worker, 1);
+    }
+
+    /// How many there are. While others write it is a number that was nearly true.
+    pub fn now(&self) -> u64 {
+        let went = self.went.sum();
+        self.came.sum().saturating_sub(went)
+    }
+}
+
 /// The only writer of `cell` adds to it.
 #[inline]
 fn add_alone(cell: &AtomicU64, n: u64) {
@@ -106,6 +138,15 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+
+    #[test]
+    fn a_gauge_is_what_came_and_did_not_go() {
+        let gauge = Gauge::new(2);
+        gauge.up(0);
+        gauge.up(1);
+        gauge.down(1);
+        assert_eq!(gauge.now(), 1);
+    }
 
     #[test]
     fn sums_every_worker_and_the_shared_cell() {

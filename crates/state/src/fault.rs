@@ -31,6 +31,8 @@ pub enum Fault {
     SourceRefused,
     /// No route matches the request.
     NoRoute,
+    /// The route that takes the request refuses it.
+    RouteRefused,
     /// No route lists the TLS server name, and there is no default pool.
     NoSniMatch,
     /// The method is not allowed.
@@ -199,7 +201,7 @@ pub fn reference() -> String {
 }
 
 /// Every fault at the index of its number.
-static TABLE: [Entry; 41] = [
+static TABLE: [Entry; 42] = [
     Entry {
         fault: Fault::ClientSentPlainHttp,
         code: "client-sent-plain-http",
@@ -286,6 +288,14 @@ static TABLE: [Entry; 41] = [
         blame: Blame::Client,
         meaning: "No route of the listener matches the request and there is no default.",
         remedy: "Compare host and path in the log with the listener's routes; add one, or a default pool.",
+    },
+    Entry {
+        fault: Fault::RouteRefused,
+        code: "route-refused",
+        blame: Blame::Client,
+        meaning: "The route that takes the request says `refuse` or `reset`.",
+        remedy: "Nothing, if such requests should stay out: the line names the route. Else correct its conditions, or \
+                 put a route that allows the request in front of it.",
     },
     Entry {
         fault: Fault::NoSniMatch,

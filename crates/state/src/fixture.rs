@@ -1,6 +1,7 @@
 //! What the tests of this crate share: chance from a seed, wakers that count, configurations in one line.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Wake, Waker};
@@ -9,10 +10,11 @@ use std::time::{Duration, Instant};
 use transom_config::{
     self as config, AccessFormat, AccessLog, Address, Admin, Balance, Config, HealthCheck, Level, Limits,
     ListenerLimits, ListenerMode, Log, LogSink, NotTls, OnDown, Passive, Passthrough, Place, PlainHttp,
-    Probe, Process, Queue, Retry, ServerName, SniRoute, Source, Sources, StartState, Stick, Timeouts, Zones,
+    Probe, Process, Queue, RequestKey, Retry, Reuse, ServerName, SniRoute, Source, Sources, StartState,
+    Stick, Timeouts, Zones,
 };
 
-use crate::{Ask, Choice, Fault, Lease, Pool, ProbeResult, World};
+use crate::{Ask, Choice, Fault, Lease, Pool, ProbeResult, Said, World};
 
 /// Seeds of one run: 256, or as many as `SEEDS` says, or the one in `SEED`.
 pub(crate) fn seeds() -> Vec<u64> {
@@ -86,7 +88,7 @@ pub(crate) fn client(number: u32) -> IpAddr {
 /// A client of that number asks, with a chance made from it.
 pub(crate) fn ask(number: u32, now: Instant) -> Ask<'static> {
     let random = Chance::new(number.into()).next();
-    Ask { source: client(number), tried: &[], worker: 0, random, now }
+    Ask { source: client(number), said: Said::default(), tried: &[], worker: 0, random, now }
 }
 
 pub(crate) fn passed() -> ProbeResult {
@@ -97,7 +99,7 @@ pub(crate) fn failed(fault: Fault) -> ProbeResult {
     ProbeResult { outcome: Err(fault), detail: "connection refused".into(), took: Duration::from_millis(3) }
 }
 
-fn place() -> Place {
+pub(crate) fn place() -> Place {
     Place { file: Arc::new("transom.toml".into()), line: 1 }
 }
 
@@ -135,10 +137,13 @@ pub(crate) fn pool(balance: Balance, servers: Vec<config::Server>) -> config::Po
         servers,
         balance,
         zones: Zones::LocalFirst,
+        hash_on: RequestKey::Source,
+        cookie: None,
+        reuse: Reuse { idle: 64, idle_for: seconds(60) },
         stick: None,
         health_check: None,
         passive: Passive { fall: Some(3), hold: seconds(10) },
-        timeouts: Timeouts { connect: seconds(5), idle: seconds(60) },
+        timeouts: Timeouts { connect: seconds(5), idle: seconds(60), response: seconds(120) },
         retry: Retry { times: 2, other_server: true },
         queue: Queue { size: 0, timeout: seconds(10) },
         slow_start: Duration::ZERO,
@@ -156,12 +161,18 @@ pub(crate) fn check() -> HealthCheck {
 
 /// A stick table named `t`.
 pub(crate) fn table(size: u32, expire: u64) -> config::StickTable {
-    config::StickTable { name: "t".into(), size, expire: seconds(expire), place: place() }
+    config::StickTable {
+        name: "t".into(),
+        key: config::StickTableKey::Ip,
+        size,
+        expire: seconds(expire),
+        place: place(),
+    }
 }
 
 /// The same pool, sticking to table `t`.
 pub(crate) fn sticky(mut pool: config::Pool) -> config::Pool {
-    pool.stick = Some(Stick { table: "t".into() });
+    pool.stick = Some(Stick { on: RequestKey::Source, table: "t".into() });
     pool
 }
 
@@ -180,9 +191,30 @@ pub(crate) fn config(pools: Vec<config::Pool>, tables: Vec<config::StickTable>) 
         },
         admin: Admin { socket: None, bind: None, users: Vec::new() },
         listeners: Vec::new(),
+        packet_listeners: Vec::new(),
+        packet: packet(),
         pools: pools.into_iter().map(Arc::new).collect(),
         shield: None,
+        abuse: None,
+        wafs: Vec::new(),
         stick_tables: tables.into_iter().map(Arc::new).collect(),
+    }
+}
+
+/// A packet plane that nobody asks for.
+fn packet() -> config::Packet {
+    config::Packet {
+        interfaces: Vec::new(),
+        driver: config::Driver::Auto,
+        mtu: None,
+        flows: 1000,
+        vips: 1,
+        new_flows_per_second: 0,
+        fragments: config::Odd::Pass,
+        ip_options: config::Odd::Pass,
+        settle: seconds(60),
+        on_stop: config::OnStop::Detach,
+        pins: Path::new("/sys/fs/bpf/transom").into(),
     }
 }
 
@@ -194,7 +226,7 @@ pub(crate) fn listener(mode: ListenerMode) -> config::Listener {
         mode,
         sources: Sources::default(),
         accept_proxy: Vec::new(),
-        limits: ListenerLimits { connections: None, backlog: 1024 },
+        limits: ListenerLimits { connections: None, backlog: 1024, per_source: config::PerSource::default() },
         place: place(),
     }
 }

@@ -8,6 +8,7 @@
 //! [`Lease::connected`] or [`Lease::failed`], and the lease's drop.
 
 mod balance;
+pub mod bans;
 mod by_name;
 mod counter;
 mod down;
@@ -19,26 +20,37 @@ pub mod health;
 mod life;
 mod line;
 mod listener;
+mod packet;
+pub mod pair;
 mod pool;
 mod probe;
 mod queue;
+mod requests;
 mod roster;
+pub mod route;
+mod said;
 mod server;
 #[cfg(test)]
 mod simulation;
 pub mod stick;
 mod world;
 
-pub use counter::{Counter, FaultCounters};
+pub use counter::{Counter, FaultCounters, Gauge};
 pub use down::DownWatch;
 pub use fault::{Blame, Fault};
 pub use gate::{Enter, Gate, Pass};
 pub use health::{AdminState, Condition};
 pub use life::ServerCounters;
 pub use listener::{Listener, ListenerCounters};
+pub use packet::{
+    Changes, PacketCounts, PacketFlow, PacketServerCounts, PacketTraffic, ReasonCount, Share, VipCounts,
+};
 pub use pool::{Ask, Choice, Lease, Pool, PoolCounters};
 pub use probe::{LastProbe, ProbeResult, Transition};
 pub use queue::Ticket;
+pub use requests::{Class, Histogram, Requests, RouteCounters, STATUS_CLASSES};
+pub use route::{Facts, HttpListener, Route};
+pub use said::Said;
 pub use server::Server;
-pub use stick::{StickCursor, StickEntry, StickTable};
+pub use stick::{StickCursor, StickEntry, StickKey, StickTable};
 pub use world::{Current, Totals, World};

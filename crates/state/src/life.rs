@@ -67,6 +67,10 @@ pub struct ServerCounters {
     pub failures: Counter,
     /// Of the connections established, the ones that other tries had failed for.
     pub retries: Counter,
+    /// Requests that a connection served which was established for an earlier one.
+    pub reused: Counter,
+    /// HTTP requests it was given.
+    pub requests: Counter,
     /// Bytes from clients to this server.
     pub bytes_in: Counter,
     /// Bytes from this server to clients.
@@ -125,6 +129,8 @@ impl Life {
                 connections: counter(),
                 failures: counter(),
                 retries: counter(),
+                reused: counter(),
+                requests: counter(),
                 bytes_in: counter(),
                 bytes_out: counter(),
             },

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use transom_config::{self as config, ListenerMode, Name, ServerName};
 
 use crate::by_name::ByName;
+use crate::requests::Requests;
+use crate::route::HttpListener;
 use crate::{Counter, Gate, Pool};
 
 /// One generation of a listener. What outlives a reload is in its `ListenerLife`.
@@ -14,6 +16,7 @@ pub struct Listener {
     pub config: Arc<config::Listener>,
     life: Arc<ListenerLife>,
     routes: Routes,
+    http: Option<HttpListener>,
 }
 
 /// What is true of a listener whatever the generation: shared by all of its name.
@@ -21,6 +24,7 @@ pub struct Listener {
 pub(crate) struct ListenerLife {
     gate: Arc<Gate>,
     counters: ListenerCounters,
+    requests: Requests,
 }
 
 /// Moved by the data plane.
@@ -48,7 +52,7 @@ impl ListenerLife {
             bytes_in: counter(),
             bytes_out: counter(),
         };
-        Arc::new(Self { gate: Gate::new(None), counters })
+        Arc::new(Self { gate: Gate::new(None), counters, requests: Requests::new(workers) })
     }
 }
 
@@ -60,8 +64,12 @@ impl Listener {
         pool: impl Fn(&Name) -> Option<Arc<Pool>>,
     ) -> Arc<Self> {
         life.gate.set_limit(config.limits.connections);
+        let http = match &config.mode {
+            ListenerMode::Http(http) => Some(HttpListener::new(http, &life.requests, &pool)),
+            _ => None,
+        };
         let routes = Routes::new(&config.mode, pool);
-        Arc::new(Self { config: Arc::clone(config), life, routes })
+        Arc::new(Self { config: Arc::clone(config), life, routes, http })
     }
 
     /// Its name.
@@ -84,6 +92,16 @@ impl Listener {
     /// `no-sni-match`.
     pub fn route(&self, server_name: Option<&str>) -> Option<&Arc<Pool>> {
         self.routes.find(server_name)
+    }
+
+    /// Its routes, where its mode is `http`.
+    pub fn http(&self) -> Option<&HttpListener> {
+        self.http.as_ref()
+    }
+
+    /// What requests came to since the program first saw it; empty unless its mode is `http`.
+    pub fn requests(&self) -> &Requests {
+        &self.life.requests
     }
 
     pub(crate) fn life(&self) -> &Arc<ListenerLife> {
@@ -111,6 +129,8 @@ impl Routes {
         match mode {
             ListenerMode::Tcp { pool: name } => routes.default = pool(name),
             ListenerMode::Tls(terminate) => routes.default = pool(&terminate.pool),
+            // Each request is routed by itself.
+            ListenerMode::Http(_) => {}
             ListenerMode::Passthrough(passthrough) => {
                 routes.default = passthrough.pool.as_ref().and_then(&pool);
                 for route in &passthrough.routes {
@@ -148,12 +168,12 @@ impl Routes {
     }
 }
 
-fn dots(name: &str) -> usize {
+pub(crate) fn dots(name: &str) -> usize {
     name.bytes().filter(|byte| *byte == b'.').count()
 }
 
 /// Of `a.b.c`: `.c`, `.b.c`. A wildcard stands for one label or more, so a suffix that is the whole name is none.
-fn suffixes(name: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn suffixes(name: &str) -> impl Iterator<Item = &str> {
     name.bytes().enumerate().rev().filter(|(at, byte)| *byte == b'.' && *at > 0).map(|(at, _)| &name[at..])
 }
 

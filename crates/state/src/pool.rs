@@ -14,8 +14,8 @@ use crate::life::Life;
 use crate::line::Line;
 use crate::queue::Ticket;
 use crate::roster::Roster;
-use crate::stick::{Names, StickTable};
-use crate::{Blame, Counter, Fault, Server, Transition};
+use crate::stick::{Names, StickKey, StickTable};
+use crate::{Blame, Changes, Counter, Fault, Gauge, Said, Server, Share, Transition};
 
 /// One generation of a pool. What outlives a reload is in its `PoolLife` and in its servers.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ pub(crate) struct PoolLife {
     /// Where round-robin stands: written by every choice, while all the rest here is read.
     cursor: Apart<AtomicUsize>,
     counters: PoolCounters,
+    /// Who else must know when `version` moves.
+    pub(crate) changes: Arc<Changes>,
 }
 
 /// Moved by the data plane.
@@ -59,6 +61,10 @@ pub struct PoolCounters {
     pub queued: Counter,
     /// Clients that could not wait because the queue was full.
     pub queue_full: Counter,
+    /// Server connections that belong to one client connection now, because of its login.
+    pub pinned: Gauge,
+    /// Server connections that wait for reuse now.
+    pub idle: Gauge,
 }
 
 /// The pool's side of a stick table.
@@ -73,6 +79,8 @@ struct Stick {
 pub struct Ask<'a> {
     /// Its address.
     pub source: IpAddr,
+    /// What its request says to this pool; nothing for connections that are relayed.
+    pub said: Said,
     /// Indexes of the servers tried already for this connection: others come first, the stick table notwithstanding.
     pub tried: &'a [usize],
     /// The worker that asks.
@@ -81,6 +89,13 @@ pub struct Ask<'a> {
     pub random: u64,
     /// The time.
     pub now: Instant,
+}
+
+impl Ask<'_> {
+    /// What a stick table remembers the client by.
+    fn stick_key(&self) -> StickKey {
+        self.said.stick.unwrap_or_else(|| self.source.into())
+    }
 }
 
 /// The answer.
@@ -105,7 +120,7 @@ pub(crate) enum Pick {
 }
 
 impl PoolLife {
-    pub(crate) fn new(workers: usize) -> Arc<Self> {
+    pub(crate) fn new(workers: usize, changes: Arc<Changes>) -> Arc<Self> {
         let counter = || Counter::new(workers);
         Arc::new(Self {
             version: AtomicU64::new(1),
@@ -117,7 +132,10 @@ impl PoolLife {
                 stuck: counter(),
                 queued: counter(),
                 queue_full: counter(),
+                pinned: Gauge::new(workers),
+                idle: Gauge::new(workers),
             },
+            changes,
         })
     }
 }
@@ -224,6 +242,19 @@ impl Pool {
         }
     }
 
+    /// What each server may get of a packet listener's flows, in the order of [`servers`](Self::servers): by the same
+    /// tiers and weights as connections, limits and stick tables apart.
+    pub fn shares(&self, now: Instant) -> Vec<Share> {
+        let kept = |server: &Arc<Server>| if server.keeps_clients() { Share::Kept } else { Share::Nothing };
+        let mut shares: Vec<Share> = self.servers.iter().map(kept).collect();
+        for (index, weight) in self.roster(now).first_tier() {
+            if shares[index] == Share::Kept {
+                shares[index] = Share::New(weight);
+            }
+        }
+        shares
+    }
+
     /// A place in the queue; `None`: it is full (`pool-full`).
     pub fn enqueue(self: &Arc<Self>) -> Option<Ticket> {
         let size = usize::try_from(self.config.queue.size).unwrap_or(usize::MAX);
@@ -236,10 +267,16 @@ impl Pool {
 
     /// The server this client sticks to, if it may have it.
     pub(crate) fn stuck_to(&self, ask: &Ask<'_>) -> Option<usize> {
+        let keeps = |index: &usize| {
+            let server = self.servers.get(*index)?;
+            (server.keeps_clients() && self.admits(server) && !ask.tried.contains(index)).then_some(*index)
+        };
+        if let Some(index) = ask.said.server.as_ref().and_then(keeps) {
+            return Some(index);
+        }
         let stick = self.stick.as_ref()?;
-        let index = stick.names.index(stick.table.get(ask.source, ask.now)?)?;
-        let server = self.servers.get(index)?;
-        (server.keeps_clients() && self.admits(server) && !ask.tried.contains(&index)).then_some(index)
+        let index = stick.names.index(stick.table.get(ask.stick_key(), ask.now)?)?;
+        keeps(&index)
     }
 
     /// The name by which others in the queue know that server.
@@ -370,13 +407,23 @@ impl Lease {
         let server = self.server();
         server.counters().connections.add(ask.worker, 1);
         server.counters().retries.add(ask.worker, u64::from(!ask.tried.is_empty()));
+        self.stick(ask);
+        server.connection_succeeded(ask.now)
+    }
+
+    /// A connection that was established before serves once more: the client sticks to this server.
+    pub fn reused(&self, ask: &Ask<'_>) {
+        self.server().counters().reused.add(ask.worker, 1);
+        self.stick(ask);
+    }
+
+    fn stick(&self, ask: &Ask<'_>) {
         if let (Some(stick), false) = (&self.pool.stick, self.stuck)
             && let Some(id) = stick.names.id(self.index)
             && self.pool.stuck_to(ask).is_none()
         {
-            stick.table.set(ask.source, id, ask.now);
+            stick.table.set(ask.stick_key(), id, ask.now);
         }
-        server.connection_succeeded(ask.now)
     }
 
     /// The connection could not be established, or the server broke it. Only faults of the server count against it. The
@@ -543,8 +590,7 @@ mod tests {
     #[test]
     fn a_pool_without_servers_is_empty() {
         let now = start();
-        for balance in [Balance::RoundRobin, Balance::LeastConnections, Balance::Random, Balance::HashSource]
-        {
+        for balance in [Balance::RoundRobin, Balance::LeastConnections, Balance::Random, Balance::Hash] {
             let pool = live(pool(balance, vec![]), now);
             assert!(matches!(pool.choose(&ask(1, now)), Choice::Empty));
         }

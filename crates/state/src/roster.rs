@@ -76,6 +76,12 @@ impl Roster {
         members.any(|member| servers[member.index].takes_clients() && servers[member.index].has_room())
     }
 
+    /// Places and weights of those who are preferred.
+    pub(crate) fn first_tier(&self) -> impl Iterator<Item = (usize, u16)> {
+        let members = self.tiers.first().into_iter().flat_map(|tier| &tier.members);
+        members.map(|member| (member.index, member.weight))
+    }
+
     /// Takes a connection on a server, one that was not tried if there is one. `waits`: for a client in the queue,
     /// which waits for the first tier and is given nothing else.
     pub(crate) fn pick(
@@ -250,13 +256,8 @@ mod tests {
 
     #[test]
     fn every_balance_leaves_out_what_may_not_be_chosen() {
-        let balances = [
-            Balance::RoundRobin,
-            Balance::LeastConnections,
-            Balance::Random,
-            Balance::HashSource,
-            Balance::First,
-        ];
+        let balances =
+            [Balance::RoundRobin, Balance::LeastConnections, Balance::Random, Balance::Hash, Balance::First];
         for balance in balances {
             let now = start();
             let mut pool = pool(balance, servers(&["a", "b", "c", "d", "e"]));
@@ -275,7 +276,7 @@ mod tests {
 
     #[test]
     fn every_balance_survives_any_weights() {
-        let balances = [Balance::RoundRobin, Balance::Random, Balance::HashSource];
+        let balances = [Balance::RoundRobin, Balance::Random, Balance::Hash];
         for balance in balances {
             for weights in [&[256][..], &[1, 256], &[0, 1], &[255, 256, 254, 1], &[7; 70]] {
                 let now = start();

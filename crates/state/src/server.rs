@@ -53,6 +53,11 @@ impl Server {
         &self.config().name
     }
 
+    /// What the pool's cookie says for it.
+    pub fn cookie(&self) -> &str {
+        &self.config().name
+    }
+
     /// Its place in [`Pool::servers`].
     pub fn index(&self) -> usize {
         self.index
@@ -272,6 +277,7 @@ impl Server {
             pool.refresh(now);
         }
         self.pool_life.line.call_all();
+        self.pool_life.changes.note();
     }
 
     /// Whether clients that stick to it may go there: it is not down, in service or draining, and has an address.

@@ -13,7 +13,7 @@ use crate::fixture::{
     Bell, Chance, check, client, config, failed, passed, pool, seconds, seeds, server, start, sticky, table,
 };
 use crate::pool::Pool;
-use crate::{AdminState, Ask, Choice, Condition, Fault, Lease, Ticket, World};
+use crate::{AdminState, Ask, Choice, Condition, Fault, Lease, Said, Ticket, World};
 
 const EXPIRE: u64 = 60;
 const CLIENTS: usize = 40;
@@ -45,13 +45,8 @@ struct Simulation {
 
 /// The pool a seed begins with.
 fn written(chance: &mut Chance) -> config::Pool {
-    let balances = [
-        Balance::RoundRobin,
-        Balance::LeastConnections,
-        Balance::Random,
-        Balance::HashSource,
-        Balance::First,
-    ];
+    let balances =
+        [Balance::RoundRobin, Balance::LeastConnections, Balance::Random, Balance::Hash, Balance::First];
     let mut pool = pool(balances[chance.below(5)], Vec::new());
     pool.servers = (0..2 + chance.below(4)).map(|at| any_server(&format!("s{at}"), chance)).collect();
     pool.zones = [Zones::Even, Zones::LocalFirst, Zones::Strict][chance.below(3)];
@@ -111,6 +106,7 @@ impl Simulation {
         let tried = if self.chance.below(4) == 0 { vec![self.chance.below(servers)] } else { vec![] };
         let pool = Arc::clone(self.pool());
         let ask = Ask {
+            said: Said::default(),
             source: client(number),
             tried: &tried,
             worker: 0,
@@ -145,7 +141,8 @@ impl Simulation {
             lease.failed(Fault::ServerRefused, 0, self.now);
             return;
         }
-        let ask = Ask { source: client(number), tried, worker: 0, random: 0, now: self.now };
+        let ask =
+            Ask { source: client(number), tried, said: Said::default(), worker: 0, random: 0, now: self.now };
         let before =
             lease.pool().stuck_to(&ask).map(|index| Name::clone(lease.pool().servers()[index].name()));
         lease.connected(&ask);
@@ -169,7 +166,8 @@ impl Simulation {
             return;
         }
         let known = self.known(number);
-        let ask = Ask { source: client(number), tried, worker: 0, random: 0, now: self.now };
+        let ask =
+            Ask { source: client(number), tried, said: Said::default(), worker: 0, random: 0, now: self.now };
         let expected = known.as_ref().and_then(|name| pool.server(name)).filter(|server| {
             let near = server.config().zone.as_deref() == Some("here");
             server.keeps_clients()
@@ -224,6 +222,7 @@ impl Simulation {
     /// The server this client sticks to.
     fn wish(&self, waiting: &Waiting) -> Option<Name> {
         let ask = Ask {
+            said: Said::default(),
             source: client(waiting.number),
             tried: &waiting.tried,
             worker: 0,
@@ -242,7 +241,14 @@ impl Simulation {
         let (number, random) = (waiting.number, self.chance.next());
         self.check_stick(number, &[]);
         let waker = waiting.bell.waker();
-        let ask = Ask { source: client(number), tried: &waiting.tried, worker: 0, random, now: self.now };
+        let ask = Ask {
+            source: client(number),
+            tried: &waiting.tried,
+            said: Said::default(),
+            worker: 0,
+            random,
+            now: self.now,
+        };
         match waiting.ticket.poll(&mut Context::from_waker(&waker), &ask) {
             Poll::Pending => {
                 self.waiting.insert(at, waiting);
@@ -365,7 +371,7 @@ fn weights_are_respected_whatever_comes_and_goes() {
         let now = start();
         let weights: Vec<_> = (0..2 + chance.below(5)).map(|_| 1 + chance.below(20) as u16).collect();
         let servers = crate::fixture::weighted(&weights);
-        let balance = [Balance::RoundRobin, Balance::LeastConnections, Balance::HashSource][chance.below(3)];
+        let balance = [Balance::RoundRobin, Balance::LeastConnections, Balance::Hash][chance.below(3)];
         let pool = crate::fixture::live(pool(balance, servers), now);
         pool.servers()[0].set_admin(AdminState::Maint, now);
         let warm = chance.below(100) as u32;
@@ -378,7 +384,7 @@ fn weights_are_respected_whatever_comes_and_goes() {
         let total: usize = weights.iter().map(|weight| usize::from(*weight)).sum();
         for (server, weight) in pool.servers().iter().zip(&weights) {
             let expected = leases.len() * usize::from(*weight) / total;
-            let slack = if balance == Balance::HashSource { 40 + expected / 4 } else { total };
+            let slack = if balance == Balance::Hash { 40 + expected / 4 } else { total };
             let off = (server.connections() as usize).abs_diff(expected);
             assert!(off <= slack, "SEED={seed} {balance:?} {weights:?}: {} off by {off}", server.name());
         }

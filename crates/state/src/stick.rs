@@ -5,11 +5,11 @@
 //! server by the number of its *name*, so that it outlives reloads and may serve several pools with servers of the same
 //! names. At its size a table forgets the entry unused for longest (of the same shard).
 
+mod key;
 mod names;
 mod shard;
 
 use std::hash::Hasher;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use siphasher::sip::SipHasher13;
 use transom_config::{self as config, Name};
 
+pub use key::StickKey;
 use names::Interner;
 pub(crate) use names::Names;
 use shard::{Key, Shard};
@@ -81,7 +82,7 @@ struct Shards {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StickEntry {
     /// The client.
-    pub key: IpAddr,
+    pub key: StickKey,
     /// The name of the server it was given.
     pub server: Name,
     /// How long until it is forgotten if it is not used.
@@ -151,8 +152,8 @@ impl StickTable {
     }
 
     /// The server (by the number of its name) that this client was given, which counts as a use.
-    pub(crate) fn get(&self, source: IpAddr, now: Instant) -> Option<u32> {
-        let (key, tick, lifetime) = (key_of(source), self.core.tick(now), self.lifetime());
+    pub(crate) fn get(&self, key: impl Into<StickKey>, now: Instant) -> Option<u32> {
+        let (key, tick, lifetime) = (key.into().bytes(), self.core.tick(now), self.lifetime());
         self.core.with(&key, |_, shard, hash| {
             let at = shard.find(&key, hash)?;
             (shard.age(at, tick) <= lifetime).then(|| shard.touch(at, tick))
@@ -160,8 +161,8 @@ impl StickTable {
     }
 
     /// Remembers the server that this client was given.
-    pub(crate) fn set(&self, source: IpAddr, server: u32, now: Instant) {
-        let (key, tick) = (key_of(source), self.core.tick(now));
+    pub(crate) fn set(&self, key: impl Into<StickKey>, server: u32, now: Instant) {
+        let (key, tick) = (key.into().bytes(), self.core.tick(now));
         self.core.with(&key, |shards, shard, hash| {
             if let Some(at) = shard.find(&key, hash) {
                 shard.rewrite(at, server, tick);
@@ -172,8 +173,8 @@ impl StickTable {
     }
 
     /// Forgets a client; whether it was known.
-    pub fn clear(&self, source: IpAddr) -> bool {
-        let key = key_of(source);
+    pub fn clear(&self, key: impl Into<StickKey>) -> bool {
+        let key = key.into().bytes();
         self.core.with(&key, |shards, shard, hash| {
             let found = shard.find(&key, hash).map(|at| shard.remove(at, hash)).is_some();
             shards.used.fetch_sub(usize::from(found), Ordering::Relaxed);
@@ -214,7 +215,7 @@ impl StickTable {
         let names = self.core.names.lock();
         let show = |(key, server, age): (Key, u32, u32)| {
             let server = names.name(server)?;
-            Some(StickEntry { key: ip_of(key), server, expires_in: TICK * (lifetime - age) })
+            Some(StickEntry { key: StickKey::of_bytes(key), server, expires_in: TICK * (lifetime - age) })
         };
         (found.into_iter().filter_map(show).collect(), next)
     }
@@ -341,19 +342,10 @@ fn ticks(duration: Duration) -> u32 {
 }
 
 /// IPv4 and IPv4 written inside IPv6 are one client.
-fn key_of(source: IpAddr) -> Key {
-    match source {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-        IpAddr::V6(v6) => v6.octets(),
-    }
-}
-
-fn ip_of(key: Key) -> IpAddr {
-    IpAddr::V6(Ipv6Addr::from(key)).to_canonical()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use crate::fixture::{Chance, client, seconds, seeds, start, table};
 
@@ -418,7 +410,7 @@ mod tests {
         entries.sort_by_key(|entry| entry.key);
         assert_eq!(
             entries.iter().map(|entry| entry.key).collect::<Vec<_>>(),
-            Vec::<IpAddr>::new(),
+            Vec::<StickKey>::new(),
             "no names yet"
         );
         assert_eq!(next, None);
@@ -443,7 +435,7 @@ mod tests {
         shown.sort_by_key(|entry| entry.key);
         assert_eq!(shown.len(), 4000);
         let entry = |at: usize, left| StickEntry {
-            key: client(at as u32),
+            key: client(at as u32).into(),
             server: Name::clone(&names[at % 2]),
             expires_in: seconds(left),
         };

@@ -144,6 +144,7 @@ fn server_config(plan: &ListenerPlan, by_name: Arc<ByName>) -> Result<ServerConf
     };
     let mut config = builder.with_cert_resolver(by_name);
     config.alpn_protocols.clone_from(&plan.alpn);
+    config.ignore_client_order = true;
     // Early data may be replayed (RFC 8446 section 8), and no client is answered before it has proven that it is there.
     config.max_early_data_size = 0;
     config.send_half_rtt_data = false;

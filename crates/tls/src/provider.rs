@@ -3,19 +3,38 @@
 use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest;
-use rustls::Error;
 use rustls::crypto::CryptoProvider;
 use rustls::server::ProducesTickets;
+use rustls::{CipherSuite, Error};
 
 /// The provider that every TLS configuration of the program is built with: AWS-LC, made once and shared.
 ///
 /// It is never installed as rustls's process default, so that nothing can use TLS without passing here.
 ///
-/// Its defaults are kept: TLS 1.3, and of TLS 1.2 only ECDHE with AES-GCM or ChaCha20-Poly1305; the client's order of
-/// suites counts, so that telephones without AES instructions get ChaCha20.
+/// Its suites are kept: TLS 1.3, and of TLS 1.2 only ECDHE with AES-GCM or ChaCha20-Poly1305. AES with 128 bits comes
+/// first: it is as safe for what passes here and costs a fifth less.
 pub fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
-    Arc::clone(PROVIDER.get_or_init(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider())))
+    Arc::clone(PROVIDER.get_or_init(|| {
+        let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+        provider.cipher_suites.sort_by_key(|suite| rank(suite.suite()));
+        Arc::new(provider)
+    }))
+}
+
+/// Within a version and a kind of key: AES-128, AES-256, ChaCha20.
+fn rank(suite: CipherSuite) -> u8 {
+    match suite {
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => 0,
+        CipherSuite::TLS13_AES_256_GCM_SHA384 => 1,
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => 2,
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => 3,
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => 4,
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => 5,
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => 6,
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => 7,
+        _ => 8,
+    }
 }
 
 /// Tickets sealed with keys of this process (RFC 5077 section 4), renewed every six hours; a ticket is good for twelve

@@ -39,6 +39,7 @@ pub(crate) fn compile(set: Ruleset, files: &dyn Files) -> Result<Program, Vec<Lo
             relevant_status: None,
             settings: set.settings,
             warnings: set.warnings,
+            excluded: Vec::new(),
             uses_time: false,
             uses_full_request: false,
             uses_file_content: false,

@@ -25,8 +25,14 @@ impl Transaction {
         let name = match &change.name {
             Name::Slot(slot) => Ok(*slot),
             Name::Text(text) => {
-                let name = self.expand(program, text);
-                program.tx.find(&name).ok_or(name)
+                let name = self.fill(program, text);
+                match program.tx.find(&name) {
+                    Some(slot) => {
+                        self.give_back(name);
+                        Ok(slot)
+                    }
+                    None => Err(name),
+                }
             }
         };
         let old = match &name {
@@ -57,7 +63,10 @@ impl Transaction {
         }
         match name {
             Ok(slot) => self.facts.set_tx(slot, new),
-            Err(name) => self.facts.set_tx_named(&name, new),
+            Err(name) => {
+                self.facts.set_tx_named(&name, new);
+                self.give_back(name);
+            }
         }
     }
 
@@ -73,13 +82,19 @@ impl Transaction {
         {
             return value;
         }
-        let bytes = match text.literal() {
-            Some(bytes) => std::borrow::Cow::Borrowed(bytes),
-            None => std::borrow::Cow::Owned(self.expand(program, text)),
-        };
-        match canonical_number(&bytes) {
+        if let Some(bytes) = text.literal() {
+            return self.tx_of(bytes);
+        }
+        let bytes = self.fill(program, text);
+        let value = self.tx_of(&bytes);
+        self.give_back(bytes);
+        value
+    }
+
+    fn tx_of(&mut self, bytes: &[u8]) -> TxValue {
+        match canonical_number(bytes) {
             Some(number) => TxValue::Number(number),
-            None => TxValue::Value(self.facts.values.intern(&bytes)),
+            None => TxValue::Value(self.facts.values.intern(bytes)),
         }
     }
 
@@ -171,7 +186,11 @@ impl Transaction {
     ) {
         match ctl {
             Ctl::Engine(mode) => {
-                self.mode = *mode;
+                // Who runs the engine may forbid that rules refuse; rules cannot allow it to themselves.
+                self.mode = match (self.mode_max, *mode) {
+                    (EngineMode::DetectionOnly, EngineMode::On) => EngineMode::DetectionOnly,
+                    (_, mode) => mode,
+                };
                 self.event(|_| {
                     Event::Note(format!(
                         "Setting SecRuleEngine to {} as requested by a ctl:ruleEngine action",
@@ -185,12 +204,7 @@ impl Transaction {
             Ctl::BodyProcessor(kind) => self.set_body_kind(Some(*kind)),
             Ctl::RequestBodyLimit(limit) => self.request_body_limit = *limit,
             Ctl::ResponseBodyLimit(limit) => self.response_body_limit = *limit,
-            Ctl::RemoveRules(_) => {
-                self.removed.resize(program.rules.len(), false);
-                for rule in rules.iter() {
-                    self.removed[*rule as usize] = true;
-                }
-            }
+            Ctl::RemoveRules(_) => self.remove(program, rules),
             Ctl::RemoveTarget(..) => {
                 if let Some(exclusion) = exclusion {
                     self.exempt.push((std::sync::Arc::clone(rules), exclusion.clone()));
@@ -202,15 +216,25 @@ impl Transaction {
         }
     }
 
+    /// Rules that are not to run from here on.
+    pub(crate) fn remove(&mut self, program: &Program, rules: &[u32]) {
+        self.removed.resize(program.rules.len(), false);
+        for rule in rules {
+            self.removed[*rule as usize] = true;
+        }
+    }
+
     /// `+E` adds parts, `-E` takes them away, anything else replaces them.
     fn change_audit_parts(&mut self, change: &str) {
         if let Some(more) = change.strip_prefix('+') {
-            let known = self.audit_parts.clone();
-            self.audit_parts.extend(more.chars().filter(|part| !known.contains(*part)));
+            let mut parts = self.audit_parts().to_owned();
+            parts.extend(more.chars().filter(|part| !self.audit_parts().contains(*part)));
+            self.audit_parts = Some(parts);
         } else if let Some(less) = change.strip_prefix('-') {
-            self.audit_parts.retain(|part| !less.contains(part));
+            let parts = self.audit_parts().chars().filter(|part| !less.contains(*part)).collect();
+            self.audit_parts = Some(parts);
         } else {
-            change.clone_into(&mut self.audit_parts);
+            self.audit_parts = Some(change.to_owned());
         }
     }
 
@@ -222,19 +246,35 @@ impl Transaction {
     /// Fills a text in.
     pub(crate) fn expand(&self, program: &Program, text: &Text) -> Vec<u8> {
         let mut out = Vec::new();
+        self.expand_into(program, text, &mut out);
+        out
+    }
+
+    /// As [`Transaction::expand`], into a buffer that is to be given back.
+    pub(crate) fn fill(&mut self, program: &Program, text: &Text) -> Vec<u8> {
+        let mut out = self.buffers.pop().unwrap_or_default();
+        out.clear();
+        self.expand_into(program, text, &mut out);
+        out
+    }
+
+    pub(crate) fn give_back(&mut self, buffer: Vec<u8>) {
+        self.buffers.push(buffer);
+    }
+
+    fn expand_into(&self, program: &Program, text: &Text, out: &mut Vec<u8>) {
         for piece in &text.0 {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text),
                 Piece::TxSlot(slot) => {
                     if let Some(value) = self.facts.tx(*slot) {
-                        self.facts.write_tx(value, &mut out);
+                        self.facts.write_tx(value, out);
                     }
                 }
-                Piece::Matching(var, pattern) => self.expand_matching(program, *var, pattern, &mut out),
-                Piece::Value(var, name) => self.expand_value(program, *var, name.as_deref(), &mut out),
+                Piece::Matching(var, pattern) => self.expand_matching(program, *var, pattern, out),
+                Piece::Value(var, name) => self.expand_value(program, *var, name.as_deref(), out),
             }
         }
-        out
     }
 
     fn expand_matching(&self, program: &Program, var: Var, pattern: &crate::ops::Pattern, out: &mut Vec<u8>) {

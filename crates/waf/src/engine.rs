@@ -1,12 +1,14 @@
 //! A rule set, compiled and ready.
 
 use crate::compile::compile;
+use crate::exclude::{self, Exclude};
 use crate::facts::Facts;
 use crate::lang::action::EngineMode;
 use crate::lang::settings::Settings;
 use crate::lang::{Files, LoadError, Loader, Warning};
+use crate::packages::Package;
 use crate::program::Program;
-use crate::select::Column;
+use crate::select::{Column, Hit};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where rules come from.
@@ -21,6 +23,8 @@ pub enum RuleSource<'s> {
         /// SecLang.
         text: &'s str,
     },
+    /// Rules that come with this program.
+    Package(Package),
 }
 
 /// A compiled rule set. It never changes: a reload makes a new one, off the threads that serve.
@@ -39,19 +43,32 @@ const ROOM_BYTES_MAX: usize = 1 << 20;
 pub(crate) struct Room {
     pub(crate) facts: Facts,
     pub(crate) columns: Vec<Column>,
+    pub(crate) matched: Vec<Hit>,
+    pub(crate) buffers: Vec<Vec<u8>>,
 }
 
 impl Engine {
     /// Reads and compiles rules. On failure reports every fault, each with its file and line.
     pub fn load(sources: &[RuleSource<'_>], files: &dyn Files) -> Result<Arc<Self>, Vec<LoadError>> {
+        Self::load_excluding(sources, &[], files)
+    }
+
+    /// As [`Engine::load`], with exclusions; a fault in one stands in the file `exclude`, at its number.
+    pub fn load_excluding(
+        sources: &[RuleSource<'_>],
+        exclude: &[Exclude],
+        files: &dyn Files,
+    ) -> Result<Arc<Self>, Vec<LoadError>> {
         let mut loader = Loader::new(files);
         for source in sources {
             match source {
                 RuleSource::File(path) => loader.file(path),
                 RuleSource::Text { name, text } => loader.text(name, text),
+                RuleSource::Package(package) => loader.text(package.file(), package.text()),
             }
         }
-        let program = compile(loader.finish()?, files)?;
+        let mut program = compile(loader.finish()?, files)?;
+        exclude::compile(exclude, &mut program)?;
         Ok(Arc::new(Self { program, spare: Mutex::default() }))
     }
 
@@ -60,7 +77,8 @@ impl Engine {
         spare.unwrap_or_else(|| {
             let mut columns = Vec::new();
             columns.resize_with(self.program.columns.len(), Column::default);
-            Room { facts: Facts::new(self.program.tx.len(), self.program.paths.len()), columns }
+            let facts = Facts::new(self.program.tx.len(), self.program.paths.len());
+            Room { facts, columns, matched: Vec::new(), buffers: Vec::new() }
         })
     }
 

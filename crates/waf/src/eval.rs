@@ -124,11 +124,17 @@ impl Transaction {
         {
             return answer;
         }
-        let argument = match link.argument.literal() {
-            Some(argument) => std::borrow::Cow::Borrowed(argument),
-            None => std::borrow::Cow::Owned(self.expand(program, &link.argument)),
-        };
-        let argument = argument.as_ref();
+        if let Some(argument) = link.argument.literal() {
+            return self.link_to(program, rule, link, list, argument);
+        }
+        let argument = self.fill(program, &link.argument);
+        let matched = self.link_to(program, rule, link, list, &argument);
+        self.give_back(argument);
+        matched
+    }
+
+    /// Asks about what a link looks at, with its argument filled in.
+    fn link_to(&mut self, program: &Program, rule: &Rule, link: &Link, list: u32, argument: &[u8]) -> bool {
         if link.column.is_none() {
             self.refresh_volatile(program, &program.lists[list as usize]);
         }
@@ -420,11 +426,10 @@ impl Transaction {
             return false;
         }
         self.event(|_| Event::Note(format!("Running action: {}", disruption_name(&rule.disruption))));
-        if self.mode != EngineMode::On {
-            return false;
-        }
+        let acts = self.mode == EngineMode::On;
         let action = match &rule.disruption {
             Disruption::Pass => return false,
+            Disruption::Allow(_) if !acts => return false,
             Disruption::Allow(AllowScope::Phase) => {
                 self.allowed_phase = true;
                 return false;
@@ -439,11 +444,10 @@ impl Transaction {
                 Refusal::Redirect(String::from_utf8_lossy(&self.expand(program, to)).into_owned())
             }
         };
-        if self.interruption.is_none() {
-            let (rule_id, phase, status) = (rule.id, self.phase as u8, rule.status);
-            self.interruption = Some(Interruption { rule_id, phase, status, action });
-        }
-        true
+        let decided = if acts { &mut self.interruption } else { &mut self.would_refuse };
+        let (rule_id, phase, status) = (rule.id, self.phase as u8, rule.status);
+        decided.get_or_insert(Interruption { rule_id, phase, status, action });
+        acts
     }
 
     fn describe(&mut self, program: &Program, rule: &Rule, disruptive: bool) -> Match {
@@ -460,6 +464,7 @@ impl Transaction {
         let last = links.last().expect("a rule has at least itself");
         Match {
             rule_id: rule.id,
+            index: self.rule,
             place: rule.place.clone(),
             phase: self.phase as u8,
             msg: text(self, msg),

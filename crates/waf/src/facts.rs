@@ -30,6 +30,8 @@ pub(crate) struct Facts {
     pub(crate) xml: Vec<Vec<ValueId>>,
     /// Counts changes to what is not volatile, so that what was derived from it is known to be stale.
     pub(crate) generation: u64,
+    /// A buffer for whoever needs one for a moment.
+    pub(crate) scratch: Vec<u8>,
 }
 
 /// The collection whose names a `…_NAMES` collection has for values.
@@ -58,6 +60,7 @@ impl Default for Facts {
             tx_named: Vec::new(),
             xml: Vec::new(),
             generation: 0,
+            scratch: Vec::new(),
         }
     }
 }
@@ -72,6 +75,7 @@ impl Facts {
             tx_named: Vec::new(),
             xml: vec![Vec::new(); xml_paths],
             generation: 1,
+            scratch: Vec::new(),
         }
     }
 
@@ -95,6 +99,18 @@ impl Facts {
     pub(crate) fn set_number(&mut self, var: Var, number: usize) {
         self.single[var as usize] = self.values.intern_number(number as i64);
         self.generation += u64::from(!var.is_volatile());
+    }
+
+    /// Sets a variable to `parts` with `between` between them.
+    pub(crate) fn set_joined(&mut self, var: Var, parts: &[&[u8]], between: &[u8]) {
+        let mut text = std::mem::take(&mut self.scratch);
+        text.clear();
+        for (number, part) in parts.iter().enumerate() {
+            text.extend_from_slice(if number == 0 { b"" } else { between });
+            text.extend_from_slice(part);
+        }
+        self.set(var, &text);
+        self.scratch = text;
     }
 
     pub(crate) fn set_flag(&mut self, var: Var, flag: bool) {
@@ -192,7 +208,7 @@ impl Facts {
     pub(crate) fn write_tx(&self, value: TxValue, out: &mut Vec<u8>) {
         match value {
             TxValue::Value(id) => out.extend_from_slice(self.values.get(id)),
-            TxValue::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
+            TxValue::Number(number) => out.extend_from_slice(crate::short::Short::of(number).bytes()),
         }
     }
 }

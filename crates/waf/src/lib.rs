@@ -60,22 +60,37 @@
 //! | `facts`, `values`, `request` | a transaction's variables, and how they are filled |
 //! | `select`, `prefilter` | what a rule gets to see |
 //! | `eval`, `effects` | running rules, and what they change |
-//! | `transaction`, `report`, `trace` | what callers see |
+//! | `transaction`, `report`, `trace` | one request and its response, and what came of it |
+//! | `policy`, `inspection`, `decision` | the same under a site's policy: what a proxy calls |
+//! | `exclude`, `packages` | exceptions from rule sets: a site's own, and ours |
+//! | [`ftw`] | runs regression tests in go-ftw's form |
+//! | `audit`, `explain`, `mask`, `counters` | what is written about it |
 
+mod audit;
 mod body;
 mod byteset;
 mod compile;
+mod counters;
+mod decision;
 mod effects;
 mod engine;
 mod eval;
+mod exclude;
+mod explain;
 mod facts;
+pub mod ftw;
+mod inspection;
 pub mod lang;
+mod mask;
 mod ops;
+mod packages;
+mod policy;
 mod prefilter;
 mod program;
 mod report;
 mod request;
 mod select;
+mod short;
 mod store;
 mod trace;
 mod transaction;
@@ -83,7 +98,14 @@ mod values;
 mod var;
 pub mod xform;
 
+pub use counters::{Counters, Totals};
+pub use decision::{Action, BodySeen, Broken, Decision, Recent};
 pub use engine::{Engine, RuleSource};
+pub use exclude::Exclude;
+pub use explain::explain;
+pub use inspection::Inspection;
+pub use packages::Package;
+pub use policy::{Mode, Policy, WhenBroken};
 pub use report::{Interruption, MATCHED_MAX, Match, MatchedVar, Refusal, Report};
 pub use store::Store;
 pub use trace::{Event, Skip};

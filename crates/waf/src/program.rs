@@ -36,6 +36,8 @@ pub(crate) struct Program {
     pub(crate) relevant_status: Option<Pattern>,
     pub(crate) settings: Settings,
     pub(crate) warnings: Vec<Warning>,
+    /// What the configuration takes away from rules.
+    pub(crate) excluded: Vec<crate::exclude::Excluded>,
     /// Some rule looks at a TIME variable.
     pub(crate) uses_time: bool,
     /// Some rule looks at FULL_REQUEST or its length.
@@ -63,6 +65,9 @@ pub(crate) struct TxNames {
     spelled: Vec<String>,
 }
 
+/// Names of members up to this length are looked up without asking for memory.
+const NAME_BYTES: usize = 128;
+
 impl TxNames {
     /// The captures TX:0 to TX:9 have the first slots.
     pub(crate) fn new() -> Self {
@@ -88,7 +93,15 @@ impl TxNames {
         if let Some(slot) = self.slots.get(name) {
             return Some(*slot);
         }
-        self.slots.get(&name.to_lowercase()).copied()
+        let mut lower = [0; NAME_BYTES];
+        match lower.get_mut(..name.len()).filter(|_| name.is_ascii()) {
+            Some(lower) => {
+                lower.copy_from_slice(name.as_bytes());
+                lower.make_ascii_lowercase();
+                self.slots.get(std::str::from_utf8(lower).ok()?).copied()
+            }
+            None => self.slots.get(&name.to_lowercase()).copied(),
+        }
     }
 
     pub(crate) fn name(&self, slot: u32) -> &str {

@@ -2,6 +2,7 @@
 
 use crate::Var;
 use crate::lang::Place;
+use crate::mask::shorten;
 use std::fmt::Write as _;
 
 /// Why and how a request or response is refused.
@@ -33,6 +34,8 @@ pub enum Refusal {
 pub struct Match {
     /// The rule.
     pub rule_id: u64,
+    /// The rule's number in the program.
+    pub(crate) index: u32,
     /// Where it stands.
     pub place: Place,
     /// The phase it ran in.
@@ -97,6 +100,8 @@ pub struct Report {
     pub matches: Vec<Match>,
     /// What the first disruptive rule decided, if the engine acts.
     pub interruption: Option<Interruption>,
+    /// In detection mode: what the first disruptive rule would have decided.
+    pub would_refuse: Option<Interruption>,
     /// The rule set's inbound anomaly score.
     pub inbound_score: i64,
     /// The rule set's outbound anomaly score.
@@ -166,15 +171,8 @@ impl Match {
     }
 }
 
-fn shorten(text: &str, chars: usize) -> String {
-    match text.char_indices().nth(chars) {
-        Some((at, _)) => format!("{} ({} characters omitted)", &text[..at], text[at..].chars().count()),
-        None => text.to_owned(),
-    }
-}
-
 /// No value may end its field, or its line.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

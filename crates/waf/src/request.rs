@@ -5,7 +5,8 @@ use crate::body::{json, multipart, urlencoded, xml};
 use crate::facts::Entry;
 use crate::lang::action::{BodyKind, XmlArgs};
 use crate::program::{Program, Select, TargetList};
-use crate::transaction::{Connection, RequestLine, Transaction};
+use crate::short::Short;
+use crate::transaction::{Connection, Now, RequestLine, Transaction};
 use crate::values::ValueId;
 use crate::xform::Xform;
 
@@ -13,11 +14,11 @@ impl Transaction {
     pub(crate) fn fill_connection(&mut self, connection: Connection, unique_id: &str) {
         let facts = &mut self.facts;
         let (client, server) = (connection.client, connection.server);
-        facts.set(Var::RemoteAddr, client.ip().to_canonical().to_string().as_bytes());
-        facts.set(Var::RemoteHost, client.ip().to_canonical().to_string().as_bytes());
-        facts.set(Var::RemotePort, client.port().to_string().as_bytes());
-        facts.set(Var::ServerAddr, server.ip().to_canonical().to_string().as_bytes());
-        facts.set(Var::ServerPort, server.port().to_string().as_bytes());
+        facts.set(Var::RemoteAddr, Short::of(client.ip().to_canonical()).bytes());
+        facts.set(Var::RemoteHost, Short::of(client.ip().to_canonical()).bytes());
+        facts.set(Var::RemotePort, Short::of(client.port()).bytes());
+        facts.set(Var::ServerAddr, Short::of(server.ip().to_canonical()).bytes());
+        facts.set(Var::ServerPort, Short::of(server.port()).bytes());
         facts.set(Var::UniqueId, unique_id.as_bytes());
         facts.set(Var::ReqbodyProcessor, b"");
         let engine = std::sync::Arc::clone(&self.engine);
@@ -29,23 +30,21 @@ impl Transaction {
 
     fn fill_time(&mut self) {
         let unix = i64::try_from(self.now.unix_micros / 1_000_000).unwrap_or(i64::MAX);
-        let local = unix.saturating_add(i64::from(self.now.utc_offset_seconds));
-        let (days, second) = (local.div_euclid(86_400), local.rem_euclid(86_400));
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        let (days, [hour, minute, second]) = clock(self.now);
         let (year, month, day) = date(days);
         for (var, text) in [
-            (Var::Time, format!("{hour:02}:{minute:02}:{second:02}")),
-            (Var::TimeEpoch, unix.to_string()),
-            (Var::TimeHour, hour.to_string()),
-            (Var::TimeMin, minute.to_string()),
-            (Var::TimeSec, second.to_string()),
-            (Var::TimeDay, day.to_string()),
+            (Var::Time, Short::of(format_args!("{hour:02}:{minute:02}:{second:02}"))),
+            (Var::TimeEpoch, Short::of(unix)),
+            (Var::TimeHour, Short::of(hour)),
+            (Var::TimeMin, Short::of(minute)),
+            (Var::TimeSec, Short::of(second)),
+            (Var::TimeDay, Short::of(day)),
             // Months count from zero and weekdays from Sunday, as in C's `struct tm`.
-            (Var::TimeMon, (month - 1).to_string()),
-            (Var::TimeYear, year.to_string()),
-            (Var::TimeWday, (days + 4).rem_euclid(7).to_string()),
+            (Var::TimeMon, Short::of(month - 1)),
+            (Var::TimeYear, Short::of(year)),
+            (Var::TimeWday, Short::of((days + 4).rem_euclid(7))),
         ] {
-            self.facts.set(var, text.as_bytes());
+            self.facts.set(var, text.bytes());
         }
     }
 
@@ -58,7 +57,7 @@ impl Transaction {
         facts.set(Var::RequestMethod, line.method);
         facts.set(Var::RequestProtocol, line.protocol);
         facts.set(Var::RequestUriRaw, line.uri);
-        facts.set(Var::RequestLine, &[line.method, line.uri, line.protocol].join(&b' '));
+        facts.set_joined(Var::RequestLine, &[line.method, line.uri, line.protocol], b" ");
         self.fill_uri(line.uri);
         for (name, value) in headers {
             self.fill_request_header(name, value);
@@ -78,7 +77,8 @@ impl Transaction {
             Some(at) => (&whole[..at], &whole[at + 1..]),
             None => (whole, &b""[..]),
         };
-        let mut decoded = Vec::new();
+        let mut decoded = std::mem::take(&mut self.facts.scratch);
+        decoded.clear();
         percent_decode(path, &mut decoded);
         let facts = &mut self.facts;
         facts.set(Var::RequestUri, whole);
@@ -87,6 +87,7 @@ impl Transaction {
         facts.set(Var::QueryString, query);
         let basename = decoded.rsplit(|byte| matches!(byte, b'/' | b'\\')).next().unwrap_or(b"");
         facts.set(Var::RequestBasename, basename);
+        facts.scratch = decoded;
         let form = urlencoded::parse(query, settings.argument_separator, settings.arguments_limit);
         facts.set_flag(Var::UrlencodedError, form.invalid_encoding);
         self.add_arguments(Var::ArgsGet, form);
@@ -346,7 +347,7 @@ impl Transaction {
         let facts = &mut self.facts;
         facts.set_number(Var::ResponseStatus, usize::from(status));
         facts.set(Var::ResponseProtocol, protocol);
-        facts.set(Var::StatusLine, &[protocol, status.to_string().as_bytes()].join(&b' '));
+        facts.set_joined(Var::StatusLine, &[protocol, Short::of(status).bytes()], b" ");
         for (name, value) in headers {
             facts.add(Var::ResponseHeaders, name, value);
         }
@@ -449,8 +450,16 @@ fn percent_decode(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Local time: days since 1970-01-01, and hour, minute and second.
+pub(crate) fn clock(now: Now) -> (i64, [i64; 3]) {
+    let unix = i64::try_from(now.unix_micros / 1_000_000).unwrap_or(i64::MAX);
+    let local = unix.saturating_add(i64::from(now.utc_offset_seconds));
+    let (days, second) = (local.div_euclid(86_400), local.rem_euclid(86_400));
+    (days, [second / 3600, second / 60 % 60, second % 60])
+}
+
 /// Year, month and day of a day counted from 1970-01-01, by the proleptic Gregorian calendar.
-fn date(days: i64) -> (i64, i64, i64) {
+pub(crate) fn date(days: i64) -> (i64, i64, i64) {
     // Count from 0000-03-01, so that the leap day is the last of its year.
     let days = days + 719_468;
     let era = days.div_euclid(146_097);

@@ -12,6 +12,7 @@ use crate::lang::settings::LimitAction;
 use crate::program::{Exclusion, Program};
 use crate::report::{Interruption, Match, Refusal, Report};
 use crate::select::{Column, Hit, STORED, Source};
+use crate::short::Short;
 use crate::store::{At, Store};
 use crate::trace::Event;
 use std::net::SocketAddr;
@@ -51,10 +52,12 @@ pub struct RequestLine<'r> {
 pub enum Verdict {
     /// Do not let it pass.
     Refuse(Interruption),
-    /// Hold the body back and feed it, up to this many bytes.
+    /// Feed the body.
     InspectBody {
-        /// More than this is not wanted.
+        /// More bytes than this are not wanted.
         limit: usize,
+        /// Whether it must be held back until the rules have seen it. In detection mode it need not.
+        hold: bool,
     },
     /// Let the body through; no rule will see it. The body's phase is still to be run.
     StreamUninspected,
@@ -78,10 +81,14 @@ pub struct Transaction {
     pub(crate) facts: Facts,
     pub(crate) columns: Vec<Column>,
     pub(crate) mode: EngineMode,
+    /// What rules may raise the mode to.
+    pub(crate) mode_max: EngineMode,
     pub(crate) phase: Phase,
     pub(crate) allowed: Option<AllowScope>,
     pub(crate) allowed_phase: bool,
     pub(crate) interruption: Option<Interruption>,
+    /// What would be refused if the engine acted.
+    pub(crate) would_refuse: Option<Interruption>,
     /// Rules that `ctl` took away, by number; empty when there is none.
     pub(crate) removed: Vec<bool>,
     /// Targets that `ctl` took away from rules.
@@ -102,18 +109,34 @@ pub struct Transaction {
     pub(crate) body_kind: Option<BodyKind>,
     pub(crate) xml_into_args: XmlArgs,
     pub(crate) audit_engine: Option<bool>,
-    pub(crate) audit_parts: String,
+    /// In place of those that the rule files set.
+    pub(crate) audit_parts: Option<String>,
+    /// For texts that are filled in.
+    pub(crate) buffers: Vec<Vec<u8>>,
     pub(crate) request_body: Vec<u8>,
     pub(crate) response_body: Vec<u8>,
+    /// More of it came than the limit lets in.
+    pub(crate) request_body_cut: bool,
+    pub(crate) response_body_cut: bool,
     pub(crate) started: Now,
     pub(crate) now: Now,
     pub(crate) trace: Option<Vec<Event>>,
+    /// A fault left the room in disorder: nobody may have it after this.
+    pub(crate) spoiled: bool,
 }
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        let room =
-            Room { facts: std::mem::take(&mut self.facts), columns: std::mem::take(&mut self.columns) };
+        if self.spoiled || std::thread::panicking() {
+            return;
+        }
+        self.matched.clear();
+        let room = Room {
+            facts: std::mem::take(&mut self.facts),
+            columns: std::mem::take(&mut self.columns),
+            matched: std::mem::take(&mut self.matched),
+            buffers: std::mem::take(&mut self.buffers),
+        };
         self.engine.take_back(room);
     }
 }
@@ -129,19 +152,21 @@ impl Transaction {
     ) -> Self {
         let program = &engine.program;
         let settings = &program.settings;
-        let Room { facts, columns } = engine.room();
+        let Room { facts, columns, matched, buffers } = engine.room();
         let mut transaction = Self {
             facts,
             columns,
             mode: settings.engine,
+            mode_max: EngineMode::On,
             phase: Phase::RequestHeaders,
             allowed: None,
             allowed_phase: false,
             interruption: None,
+            would_refuse: None,
             removed: Vec::new(),
             exempt: Vec::new(),
             rule: u32::MAX,
-            matched: Vec::new(),
+            matched,
             matches: Vec::new(),
             // GLOBAL is there without being asked for.
             keys: STORED.map(|var| (var == Var::Global).then(Vec::new)),
@@ -155,12 +180,16 @@ impl Transaction {
             body_kind: None,
             xml_into_args: settings.xml_into_args,
             audit_engine: settings.audit.engine,
-            audit_parts: settings.audit.parts.clone(),
+            audit_parts: None,
+            buffers,
             request_body: Vec::new(),
             response_body: Vec::new(),
+            request_body_cut: false,
+            response_body_cut: false,
             started: now,
             now,
             trace: None,
+            spoiled: false,
             store: store.cloned(),
             engine: Arc::clone(engine),
         };
@@ -178,9 +207,10 @@ impl Transaction {
         self.trace.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Overrides the mode that the rule files set.
+    /// Overrides the mode that the rule files set; rules may lower it, and not raise it to refusing.
     pub fn set_mode(&mut self, mode: EngineMode) {
         self.mode = mode;
+        self.mode_max = mode;
     }
 
     /// Says that time has passed; DURATION and expiry go by it.
@@ -199,12 +229,14 @@ impl Transaction {
             return Verdict::StreamUninspected;
         }
         self.fill_request(line, headers);
+        let engine = Arc::clone(&self.engine);
+        self.exclude(&engine.program);
         self.run(Phase::RequestHeaders);
         if let Some(interruption) = &self.interruption {
             return Verdict::Refuse(interruption.clone());
         }
         if self.sees_request_body() {
-            Verdict::InspectBody { limit: self.request_body_limit }
+            Verdict::InspectBody { limit: self.request_body_limit, hold: self.mode == EngineMode::On }
         } else {
             Verdict::StreamUninspected
         }
@@ -235,6 +267,7 @@ impl Transaction {
             return Fed::More;
         }
         self.facts.set_flag(Var::InboundDataError, true);
+        self.request_body_cut = true;
         let action = self.engine.program.settings.request_body_limit_action;
         self.over_limit(action, Phase::RequestBody, 413)
     }
@@ -266,7 +299,7 @@ impl Transaction {
             return Verdict::Refuse(interruption.clone());
         }
         if self.sees_response_body() {
-            Verdict::InspectBody { limit: self.response_body_limit }
+            Verdict::InspectBody { limit: self.response_body_limit, hold: self.mode == EngineMode::On }
         } else {
             Verdict::StreamUninspected
         }
@@ -285,7 +318,7 @@ impl Transaction {
         let inspected = settings.response_mime_types.iter().any(|known| {
             known.as_bytes().eq_ignore_ascii_case(media_type) || media_type.is_empty() && known == "null"
         });
-        if !inspected {
+        if !inspected && self.trace.is_some() {
             let shown = String::from_utf8_lossy(content_type).into_owned();
             self.note(|| format!("Response Content-Type is {shown}. It is not marked to be inspected."));
         }
@@ -303,6 +336,7 @@ impl Transaction {
             return Fed::More;
         }
         self.facts.set_flag(Var::OutboundDataError, true);
+        self.response_body_cut = true;
         let action = self.engine.program.settings.response_body_limit_action;
         self.over_limit(action, Phase::ResponseBody, 500)
     }
@@ -336,6 +370,7 @@ impl Transaction {
             audit: self.wants_audit(),
             matches: std::mem::take(&mut self.matches),
             interruption: self.interruption.clone(),
+            would_refuse: self.would_refuse.clone(),
             pattern_limit_hits: self.pattern_limit_hits,
         }
     }
@@ -347,26 +382,30 @@ impl Transaction {
 
     /// The letters of the parts that an audit log entry is to have.
     pub fn audit_parts(&self) -> &str {
-        &self.audit_parts
+        self.audit_parts.as_deref().unwrap_or(&self.engine.program.settings.audit.parts)
     }
 
     fn wants_audit(&self) -> bool {
         self.audit_engine.unwrap_or_else(|| {
             let status = match &self.interruption {
-                Some(interruption) => interruption.status.to_string().into_bytes(),
-                None => self.facts.bytes(Var::ResponseStatus).to_vec(),
+                Some(interruption) => Short::of(interruption.status),
+                None => Short::of(String::from_utf8_lossy(self.facts.bytes(Var::ResponseStatus))),
             };
             let relevant = self.engine.program.relevant_status.as_ref();
-            relevant.is_some_and(|pattern| pattern.is_match(&status).unwrap_or(false))
+            relevant.is_some_and(|pattern| pattern.is_match(status.bytes()).unwrap_or(false))
                 || self.matches.iter().any(|found| found.audit)
         })
     }
 
     fn over_limit(&mut self, action: LimitAction, phase: Phase, status: u16) -> Fed {
-        if action == LimitAction::ProcessPartial || self.mode != EngineMode::On {
+        if action == LimitAction::ProcessPartial {
             return Fed::Enough;
         }
         let refusal = Interruption { rule_id: 0, phase: phase as u8, status, action: Refusal::Deny };
+        if self.mode != EngineMode::On {
+            self.would_refuse.get_or_insert(refusal);
+            return Fed::Enough;
+        }
         self.interruption = Some(refusal.clone());
         Fed::Refuse(refusal)
     }

@@ -1,7 +1,10 @@
 //! The engine against its own slow, obvious way: while a transaction is traced every value is transformed
-//! and tested by itself, without columns, byte sets or sharing. Both ways must come to the same end.
+//! and tested by itself, without columns, byte sets or sharing. Both ways must come to the same end, and for the
+//! part of the language that it knows, so must a second evaluator (`plain`).
 //!
 //! `SEED=n` replays one run; `RUNS=n` makes more of them.
+
+mod plain;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -200,4 +203,25 @@ fn the_fast_way_and_the_obvious_way_agree() {
             assert!(seen.contains(&rule), "rule {rule} never matched");
         }
     }
+}
+
+#[test]
+fn the_engine_and_the_plain_evaluator_agree() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let runs = number("RUNS").unwrap_or(1_000);
+    let seeds = number("SEED").map_or(1..runs + 1, |seed| seed..seed + 1);
+    let (mut matched, mut refused) = (0, 0);
+    for seed in seeds {
+        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let bytes: Vec<u8> = (0..400).map(|_| dice.roll(256) as u8).collect();
+        let case = plain::Case::from_bytes(&bytes);
+        case.assert_agreement();
+        let outcome = case.expected();
+        matched += usize::from(!outcome.matches.is_empty());
+        refused += usize::from(outcome.refused.is_some());
+    }
+    assert!(
+        number("SEED").is_some() || matched > 400 && refused > 20,
+        "{matched} match, {refused} are refused"
+    );
 }

@@ -5,7 +5,9 @@
 //! Foreign bytes cannot panic here (`indexing_slicing` is denied) and every length has a named limit.
 #![deny(clippy::indexing_slicing)]
 
+pub mod auth;
 mod bytes;
+pub mod channel;
 pub mod http1;
 pub mod proxy_protocol;
 pub mod sniff;

@@ -1,4 +1,4 @@
-//! Orders from another terminal to a demo that runs: let a server die, bring it back.
+//! Orders from another terminal to a demo that runs: let a server die, or one directory of it, and bring it back.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use transom_testkit::fake_exchange::FakeExchange;
 use transom_testkit::server::Server;
 
 /// How long either side waits for the other.
@@ -17,18 +18,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What a running demo can be told.
 #[derive(clap::Subcommand)]
 pub(crate) enum Order {
-    /// Let a server die: ex1, ex2 or web.
-    Break { server: String },
+    /// Let a server die: ex1, ex2 or web. With a directory of Exchange (owa, mapi, ews, …) only that.
+    Break { server: String, directory: Option<String> },
     /// Bring it back.
-    Mend { server: String },
+    Mend { server: String, directory: Option<String> },
 }
 
 impl Order {
     fn line(&self) -> String {
-        match self {
-            Self::Break { server } => format!("break {server}\n"),
-            Self::Mend { server } => format!("mend {server}\n"),
-        }
+        let (verb, server, directory) = match self {
+            Self::Break { server, directory } => ("break", server, directory),
+            Self::Mend { server, directory } => ("mend", server, directory),
+        };
+        let directory = directory.as_deref().unwrap_or_default();
+        format!("{verb} {server} {directory}").trim_end().to_owned() + "\n"
     }
 }
 
@@ -53,8 +56,14 @@ pub(crate) fn send(folder: &Path, order: &Order) -> Result<bool> {
     Ok(!answer.starts_with("error"))
 }
 
+/// What an order can be about.
+pub(crate) enum Target {
+    Exchange(Arc<FakeExchange>),
+    Web(Arc<Server>),
+}
+
 /// Servers by the short name orders use.
-pub(crate) type Servers = Vec<(&'static str, Arc<Server>)>;
+pub(crate) type Servers = Vec<(&'static str, Target)>;
 
 /// The side of the running demo. Its thread ends when this is dropped.
 pub(crate) struct Control {
@@ -99,23 +108,31 @@ fn receive(stream: &UnixStream) -> Option<String> {
 
 /// Does as it is told and says so.
 fn obey(line: &str, servers: &Servers) -> String {
-    let (verb, name) = line.split_once(' ').unwrap_or((line, ""));
-    let named: Vec<_> = servers.iter().filter(|(own, _)| *own == name).map(|(_, server)| server).collect();
-    if named.is_empty() {
-        let mut known: Vec<&str> = servers.iter().map(|(name, _)| *name).collect();
-        known.dedup();
-        return format!("error: there is no server {name:?}, there are: {}\n", known.join(", "));
-    }
-    let mut done = Ok(());
-    for server in named {
-        match verb {
-            "break" => server.stop(),
-            _ => done = done.and(server.resume()),
+    let mut words = line.split(' ');
+    let (verb, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let directory = words.next();
+    match servers.iter().find(|(own, _)| *own == name).map(|(_, target)| target) {
+        None => {
+            let known: Vec<&str> = servers.iter().map(|(name, _)| *name).collect();
+            format!("error: there is no server {name:?}, there are: {}\n", known.join(", "))
         }
+        Some(Target::Exchange(server)) => {
+            let words = [Some(verb), directory];
+            server.order(&words.into_iter().flatten().collect::<Vec<_>>().join(" "))
+        }
+        Some(Target::Web(_)) if directory.is_some() => format!("error: {name} has no directories\n"),
+        Some(Target::Web(server)) => order_web(verb, server),
     }
-    match (done, verb) {
-        (Err(error), _) => format!("error: {name}: {error}\n"),
-        (Ok(()), "break") => format!("{name} is dead: its connections are cut, new ones are refused\n"),
-        (Ok(()), _) => format!("{name} is back\n"),
+}
+
+fn order_web(verb: &str, server: &Server) -> String {
+    let name = server.name();
+    if verb == "break" {
+        server.stop();
+        return format!("{name} is dead: its connections are cut, new ones are refused\n");
+    }
+    match server.resume() {
+        Ok(()) => format!("{name} is back\n"),
+        Err(error) => format!("error: {name}: {error}\n"),
     }
 }

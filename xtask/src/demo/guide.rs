@@ -37,17 +37,21 @@ pub(crate) fn introduction(stage: &Stage) -> String {
         "
                      https://127.0.0.1:{https}  ── exchange.demo.test ─────► Exchange01, Exchange02 in turn
   you ──► transom ──                       ├─ autodiscover.demo.test ─► one of them, always the same
-                                           └─ any other name, or none ► WebServer
-                     http://127.0.0.1:{http}   ───────────────────────────► WebServer
+                    │                      └─ any other name, or none ► WebServer
+                    ├ http://127.0.0.1:{http}   ── sent to https
+                    └ smtp://127.0.0.1:{smtp}   ────────────────────────► Exchange01, Exchange02
 
   configuration: {config}
   access log:    {log}
   admin:         {socket} and http://127.0.0.1:{admin}
+  users:         alice Wonderland-1, bob Builder-2, carol Christmas-3, in the domain LAB
 
+The servers are pretended, their logins are not: NTLM's challenge and response own the connection, as in IIS.
 From here, in another terminal:
 ",
         https = ports.https,
         http = ports.http,
+        smtp = ports.smtp,
         admin = ports.admin,
         config = stage.config,
         log = stage.access_log,
@@ -57,48 +61,73 @@ From here, in another terminal:
 
 /// The commands in the order they build upon each other.
 pub(crate) fn steps(stage: &Stage) -> Vec<Step> {
-    let https = stage.ports.https;
-    let ask =
-        |name: &str, path: &str| format!("curl -sk --connect-to ::127.0.0.1:{https} https://{name}{path}");
-    let thrice = |command: &str| format!("for i in 1 2 3; do {command}; done");
-    let exchange = ask("exchange.demo.test", "/owa/");
+    let asking = Asking { https: stage.ports.https };
     let ctl = format!("{} ctl --socket {}", stage.program, stage.socket);
-    let mut steps = traffic(stage, &exchange, &thrice(&ask("autodiscover.demo.test", "/")));
-    steps.extend(operation(&ctl, &thrice(&exchange)));
-    steps.extend(looking(stage, &ctl));
+    let mut steps = traffic(stage, &asking);
+    steps.extend(exchange(&asking));
+    steps.extend(operation(&ctl, &asking));
+    steps.extend(directories(&ctl, &asking));
+    steps.extend(looking(stage, &ctl, &asking));
     steps
 }
 
-/// Where connections go.
-fn traffic(stage: &Stage, exchange: &str, sticky: &str) -> Vec<Step> {
-    let https = stage.ports.https;
-    let http = stage.ports.http;
+/// Commands of curl.
+struct Asking {
+    https: u16,
+}
+
+impl Asking {
+    /// Asks a name of ours with further arguments.
+    fn with(&self, arguments: &str, name: &str, target: &str) -> String {
+        let https = self.https;
+        let arguments = format!("{arguments} ");
+        format!(
+            "curl -sk {}--connect-to ::127.0.0.1:{https} 'https://{name}{target}'",
+            arguments.trim_start()
+        )
+    }
+
+    fn exchange(&self, arguments: &str, target: &str) -> String {
+        self.with(arguments, "exchange.demo.test", target)
+    }
+
+    /// Asks three times and counts which servers answered.
+    fn thrice(&self, name: &str, target: &str) -> String {
+        let once = self.with("-o /dev/null -w '%header{x-feserver}\\n'", name, target);
+        format!("for i in 1 2 3; do {once}; done | sort | uniq -c")
+    }
+}
+
+/// Where requests go.
+fn traffic(stage: &Stage, asking: &Asking) -> Vec<Step> {
+    let (https, http, smtp) = (stage.ports.https, stage.ports.http, stage.ports.smtp);
+    let who = asking.exchange("", "/whoami");
     vec![
         Step {
-            shows: "By name to Exchange, in turn: two connections, both servers.",
-            command: format!("{exchange}; {exchange}"),
-            expect: &["Exchange01 GET /owa/", "Exchange02 GET /owa/"],
+            shows: "By name to Exchange, in turn: two requests, both servers.",
+            command: format!("{who}; {who}"),
+            expect: &["Exchange01 GET /whoami", "Exchange02 GET /whoami"],
             never: &["WebServer"],
         },
         Step {
-            shows: "The certificate is the server's own: nothing was decrypted on the way.",
+            shows: "The certificate is the one of that name.",
             command: format!(
                 "openssl s_client -connect 127.0.0.1:{https} -servername exchange.demo.test </dev/null 2>/dev/null | \
                  openssl x509 -noout -subject"
             ),
-            expect: &["CN = exchange0", ".demo.test"],
+            expect: &["CN = exchange.demo.test"],
             never: &["www.demo.test"],
         },
         Step {
-            shows: "Without a server name: the default pool.",
-            command: format!("curl -sk https://127.0.0.1:{https}/"),
+            shows: "Another name: the other site.",
+            command: asking.with("", "www.demo.test", "/"),
             expect: &["WebServer GET /"],
             never: &["Exchange"],
         },
         Step {
-            shows: "Plain TCP on the other port: the web server.",
-            command: format!("curl -s http://127.0.0.1:{http}/"),
-            expect: &["WebServer GET /"],
+            shows: "Plain HTTP on its own port is sent to HTTPS.",
+            command: format!("curl -si http://127.0.0.1:{http}/owa/"),
+            expect: &["HTTP/1.1 308", "ocation: https://127.0.0.1:"],
             never: &[],
         },
         Step {
@@ -108,26 +137,89 @@ fn traffic(stage: &Stage, exchange: &str, sticky: &str) -> Vec<Step> {
             never: &[],
         },
         Step {
+            shows: "Mail goes to either server.",
+            command: format!("printf 'QUIT\\r\\n' | curl -s telnet://127.0.0.1:{smtp}"),
+            expect: &["220 ex", "ESMTP", "221 "],
+            never: &[],
+        },
+        Step {
             shows: "One client stays on one server: three times the same answer.",
-            command: format!("{sticky} | sort | uniq -c"),
+            command: asking.thrice("autodiscover.demo.test", "/whoami"),
             expect: &["3 Exchange0"],
             never: &[],
         },
     ]
 }
 
+/// What Exchange needs.
+fn exchange(asking: &Asking) -> Vec<Step> {
+    let alice = "--ntlm -u 'LAB\\alice:Wonderland-1'";
+    let who = asking.exchange("", "/whoami");
+    vec![
+        Step {
+            shows: "Not from outside: refused, by whichever spelling.",
+            command: ["/ecp/", "/%65cp/", "/owa/../ecp/"]
+                .map(|target| asking.exchange("--path-as-is -o /dev/null -w '%{http_code}\\n'", target))
+                .join("; "),
+            expect: &["403\n403\n403\n"],
+            never: &["302"],
+        },
+        Step {
+            shows: "NTLM: the login owns the connection to the server, both requests are alice's.",
+            command: format!(
+                "{} {}",
+                asking.exchange(alice, "/ews/one"),
+                "'https://exchange.demo.test/ews/two'"
+            ),
+            expect: &["GET /ews/one\nuser=LAB\\alice", "GET /ews/two\nuser=LAB\\alice"],
+            never: &["user=- "],
+        },
+        Step {
+            shows: "Nobody else ever gets that connection: without a login one is nobody.",
+            command: format!("{who}; {who}; {who}; {who}"),
+            expect: &["user=- "],
+            never: &["LAB"],
+        },
+        Step {
+            shows: "RPC over HTTP: the server announces 1 GiB and sends a little now and then; it comes at once.",
+            command: asking.exchange(
+                &format!("-N {alice} -X RPC_OUT_DATA -d \"$(printf %076d 0)\""),
+                "/rpc/rpcproxy.dll?tick=300&count=3",
+            ),
+            expect: &["tickticktick"],
+            never: &[],
+        },
+        Step {
+            shows: "MAPI says once in a while that it is not done.",
+            command: asking
+                .exchange(&format!("-N {alice} -X POST -d x"), "/mapi/emsmdb/?pending=2&every=300"),
+            expect: &["PROCESSING\r\nPENDING\r\nPENDING\r\nDONE"],
+            never: &[],
+        },
+        Step {
+            shows: "A phone that waits for mail: held for three seconds.",
+            command: asking.exchange(
+                "-o /dev/null -w '%{http_code} after %{time_total} s\\n' -u bob:Builder-2 -X POST -d x",
+                "/Microsoft-Server-ActiveSync?Cmd=Ping&hold=3000",
+            ),
+            expect: &["200 after 3."],
+            never: &[],
+        },
+    ]
+}
+
 /// Servers that are drained, die and come back.
-fn operation(ctl: &str, thrice: &str) -> Vec<Step> {
-    let counted = format!("{thrice} | sort | uniq -c");
+fn operation(ctl: &str, asking: &Asking) -> Vec<Step> {
+    let counted = asking.thrice("exchange.demo.test", "/whoami");
     vec![
         Step {
             shows: "Every server with condition, admin state and last health check.",
             command: format!("{ctl} servers"),
-            expect: &["exchange/ex1", "exchange/ex2", "web-http/web", "up", "ready"],
+            expect: &["exchange/ex1", "exchange/ex2", "mail/ex1", "web/web", "up", "ready"],
             never: &["down"],
         },
         Step {
-            shows: "Drain one for maintenance: new clients go to the other.",
+            shows: "Drain one for maintenance: new requests go to the other.",
             command: format!("{ctl} server exchange/ex1 drain && {counted}"),
             expect: &["drain", "3 Exchange02"],
             never: &["Exchange01"],
@@ -141,8 +233,8 @@ fn operation(ctl: &str, thrice: &str) -> Vec<Step> {
         Step {
             shows: "Exchange01 dies: every client is answered, by the other one.",
             command: format!("./x demo break ex1 && {counted}"),
-            expect: &["ex1 is dead", "3 Exchange02"],
-            never: &["Exchange01"],
+            expect: &["Exchange01 is dead", "3 Exchange02"],
+            never: &["1 Exchange01", "2 Exchange01"],
         },
         Step {
             shows: "A second later its health check has seen it.",
@@ -153,15 +245,46 @@ fn operation(ctl: &str, thrice: &str) -> Vec<Step> {
         Step {
             shows: "It comes back.",
             command: format!("./x demo mend ex1 && sleep 1 && {ctl} servers exchange"),
-            expect: &["ex1 is back", "up"],
+            expect: &["Exchange01 is back", "up"],
+            never: &["down"],
+        },
+    ]
+}
+
+/// One directory of one server.
+fn directories(ctl: &str, asking: &Asking) -> Vec<Step> {
+    vec![
+        Step {
+            shows: "MAPI dies on Exchange01: its health page says so, and MAPI goes to the other server.",
+            command: format!(
+                "./x demo break ex1 mapi && sleep 2 && {}",
+                asking.thrice("exchange.demo.test", "/mapi/healthcheck.htm")
+            ),
+            expect: &["503 below /mapi", "3 Exchange02"],
+            never: &["1 Exchange01", "2 Exchange01"],
+        },
+        Step {
+            shows: "Everything else is still served by both.",
+            command: format!(
+                "{}; {ctl} servers exchange",
+                asking.thrice("exchange.demo.test", "/owa/healthcheck.htm")
+            ),
+            expect: &["Exchange01", "Exchange02", "up"],
+            never: &["down"],
+        },
+        Step {
+            shows: "It comes back.",
+            command: format!("./x demo mend ex1 mapi && sleep 1 && {ctl} servers exchange-mapi"),
+            expect: &["serves /mapi again", "up"],
             never: &["down"],
         },
     ]
 }
 
 /// What the program tells of itself.
-fn looking(stage: &Stage, ctl: &str) -> Vec<Step> {
+fn looking(stage: &Stage, ctl: &str, asking: &Asking) -> Vec<Step> {
     let admin = stage.ports.admin;
+    let refused = asking.exchange("-o /dev/null -w '%{http_code}\\n'", "/ecp/");
     vec![
         Step {
             shows: "The clients that stick, and to which server.",
@@ -184,25 +307,24 @@ fn looking(stage: &Stage, ctl: &str) -> Vec<Step> {
             never: &[],
         },
         Step {
-            shows: "The last connections, one JSON line each.",
+            shows: "The last requests, one JSON line each.",
             command: format!("tail -n 3 {}", stage.access_log),
-            expect: &["\"kind\":\"connection\"", "\"client\":\"127.0.0.1:"],
+            expect: &["\"kind\":\"request\"", "\"client\":\"127.0.0.1:"],
             never: &[],
         },
         Step {
             shows: "The whole configuration with every default written out.",
             command: format!("{} check -c {} --expanded", stage.program, stage.config),
-            expect: &["[listener.https]", "inspect-timeout"],
-            never: &["error"],
+            expect: &["[listener.https]", "name = \"inside-only\"", "plain-http"],
+            never: &["error: "],
         },
         Step {
             shows: "A change of the file is checked first, then taken over without losing a connection.",
             command: format!(
-                "sed -i 's/plain-http = .*//; s/^mode = \"passthrough\"/plain-http = \"redirect\"\\n&/' {} && {ctl} reload \
-                 && curl -si http://127.0.0.1:{}/",
-                stage.config, stage.ports.https
+                "sed -i 's/^refuse = 403/refuse = 404/' {} && {ctl} reload && {refused}",
+                stage.config
             ),
-            expect: &["HTTP/1.1 308"],
+            expect: &["404"],
             never: &["error"],
         },
     ]

@@ -1,7 +1,7 @@
 //! What stands behind the guide: certificates, servers, the configuration, the program.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use transom_testkit::ca::Authority;
+use transom_testkit::ca::{Authority, Leaf};
+use transom_testkit::fake_exchange::{ANY, ExtendedProtection, FakeExchange, Options, Service};
 use transom_testkit::process::Process;
 use transom_testkit::server::{Behaviour, Server};
 use transom_testkit::{ports, wait};
 
-use super::control::Servers;
+use super::control::{Servers, Target};
 use crate::shell::{self, cargo, keep};
 
 /// How long anything here may take.
@@ -23,6 +24,9 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// Time between two looks.
 pub(crate) const LOOK: Duration = Duration::from_millis(200);
 
+/// The configuration of the door, with words between `@` for what is known only here.
+const CONFIGURATION: &str = include_str!("demo.toml");
+
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Where the door listens.
@@ -30,6 +34,7 @@ const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(crate) struct Ports {
     pub(crate) https: u16,
     pub(crate) http: u16,
+    pub(crate) smtp: u16,
     pub(crate) admin: u16,
 }
 
@@ -37,13 +42,13 @@ impl Ports {
     /// The ones that are easy to remember, each only if it is free.
     pub(crate) fn usual() -> Result<Self> {
         let port = |wanted| ports::free_or(LOCALHOST, wanted);
-        Ok(Self { https: port(8443)?, http: port(8080)?, admin: port(8404)? })
+        Ok(Self { https: port(8443)?, http: port(8080)?, smtp: port(2525)?, admin: port(8404)? })
     }
 
     /// Any.
     pub(crate) fn free() -> Result<Self> {
-        let ports = ports::free_many(3)?;
-        Ok(Self { https: ports[0], http: ports[1], admin: ports[2] })
+        let ports = ports::free_many(4)?;
+        Ok(Self { https: ports[0], http: ports[1], smtp: ports[2], admin: ports[3] })
     }
 }
 
@@ -59,8 +64,8 @@ pub(crate) struct Stage {
     /// The access log, as one would type it in the root.
     pub(crate) access_log: String,
     door: Process,
-    exchange: [Arc<Server>; 2],
-    web: [Arc<Server>; 2],
+    exchange: [Arc<FakeExchange>; 2],
+    web: Arc<Server>,
 }
 
 impl Stage {
@@ -71,7 +76,7 @@ impl Stage {
         }
         fs::DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
         let program = build()?;
-        let (exchange, web) = servers()?;
+        let (exchange, web) = servers(folder)?;
         let config = folder.join("transom.toml");
         fs::write(&config, configuration(folder, ports, &exchange, &web))?;
         let mut command = Command::new(&program);
@@ -95,8 +100,8 @@ impl Stage {
     /// The servers by the names that orders use.
     pub(crate) fn servers(&self) -> Servers {
         let [ex1, ex2] = self.exchange.clone();
-        let [web, web_tls] = self.web.clone();
-        vec![("ex1", ex1), ("ex2", ex2), ("web", web), ("web", web_tls)]
+        let web = Arc::clone(&self.web);
+        vec![("ex1", Target::Exchange(ex1)), ("ex2", Target::Exchange(ex2)), ("web", Target::Web(web))]
     }
 
     /// What the door wrote.
@@ -145,87 +150,42 @@ fn short(path: &Path) -> String {
     path.strip_prefix(root).unwrap_or(&path).display().to_string()
 }
 
-type Pair = [Arc<Server>; 2];
-
-/// Two Exchange servers with certificates of their own for the same names, and a web server in plain and over TLS.
-fn servers() -> Result<(Pair, Pair)> {
-    let any = SocketAddr::new(LOCALHOST, 0);
+/// Two Exchange servers that show one and the same certificate, as the door does, and a web server. Authority,
+/// certificates and keys are written to the folder.
+fn servers(folder: &Path) -> Result<([Arc<FakeExchange>; 2], Arc<Server>)> {
     let authority = Authority::new("Authority of the demo")?;
-    let secure = |name: &str, names: &[&str]| -> Result<Arc<Server>> {
-        let leaf = authority.leaf(names)?;
-        let server = Server::start_tls(name, any, Behaviour::Http, &leaf)?;
-        server.set_answer("/owa/healthcheck.htm", 200, "200 OK");
-        Ok(Arc::new(server))
+    authority.write(folder.join("ca.pem"))?;
+    let exchange = authority.leaf(&["exchange.demo.test", "autodiscover.demo.test"])?;
+    exchange.write(folder, "exchange")?;
+    authority.leaf(&["www.demo.test"])?.write(folder, "www")?;
+    let start = |name: &str, host: &str| -> Result<Arc<FakeExchange>> {
+        Ok(Arc::new(FakeExchange::start(options(name, host, &exchange))?))
     };
-    let both = ["exchange.demo.test", "autodiscover.demo.test"];
-    let ex1 = secure("Exchange01", &["exchange01.demo.test", both[0], both[1]])?;
-    let ex2 = secure("Exchange02", &["exchange02.demo.test", both[0], both[1]])?;
-    let web_tls = secure("WebServer", &["www.demo.test"])?;
-    let web = Arc::new(Server::start("WebServer", any, Behaviour::Http)?);
-    Ok(([ex1, ex2], [web, web_tls]))
+    let servers = [start("Exchange01", "ex1.demo.test")?, start("Exchange02", "ex2.demo.test")?];
+    Ok((servers, Arc::new(Server::start("WebServer", ANY, Behaviour::Http)?)))
 }
 
-/// The configuration of the door, written to be read.
-fn configuration(folder: &Path, ports: Ports, exchange: &Pair, web: &Pair) -> String {
-    let Ports { https, http, admin } = ports;
+fn options(name: &str, host: &str, leaf: &Leaf) -> Options {
+    let services = vec![(Service::Https, ANY), (Service::Smtp, ANY)];
+    let protection = ExtendedProtection::Allow;
+    Options { host: host.to_owned(), services, protection, ..Options::tls(name, leaf) }
+}
+
+/// The configuration of the door with its addresses and files.
+fn configuration(folder: &Path, ports: Ports, exchange: &[Arc<FakeExchange>; 2], web: &Server) -> String {
     let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-    let folder = folder.display();
-    let (ex1, ex2) = (exchange[0].address(), exchange[1].address());
-    let (web, web_tls) = (web[0].address(), web[1].address());
-    format!(
-        r#"# The demo: Exchange by name, everything else to a web server, one address.
-
-[listener.https]
-bind = ["127.0.0.1:{https}"]
-mode = "passthrough"                      # read the server name, decrypt nothing
-pool = "web-https"                        # no server name, or one not listed below
-routes = [
-  {{ sni = ["exchange.demo.test"], pool = "exchange" }},
-  {{ sni = ["autodiscover.demo.test"], pool = "exchange-sticky" }},
-]
-
-[listener.http]
-bind = ["127.0.0.1:{http}"]
-mode = "tcp"
-pool = "web-http"
-
-[pool.exchange]
-health-check = {{ https = "/owa/healthcheck.htm", expect = 200, every = "500ms", rise = 1, fall = 2 }}
-servers = [
-  {{ name = "ex1", address = "{ex1}" }},
-  {{ name = "ex2", address = "{ex2}" }},
-]
-
-[pool.exchange-sticky]
-stick = {{ on = "source", table = "clients" }}
-health-check = {{ https = "/owa/healthcheck.htm", expect = 200, every = "500ms", rise = 1, fall = 2 }}
-servers = [
-  {{ name = "ex1", address = "{ex1}" }},
-  {{ name = "ex2", address = "{ex2}" }},
-]
-
-[pool.web-https]
-health-check = {{ tls = true, every = "500ms", rise = 1, fall = 2 }}
-servers = [{{ name = "web", address = "{web_tls}" }}]
-
-[pool.web-http]
-health-check = {{ http = "/", every = "500ms", rise = 1, fall = 2 }}
-servers = [{{ name = "web", address = "{web}" }}]
-
-[stick-table.clients]
-key = "ip"
-size = 1_000
-expire = "30m"
-
-[admin]
-socket = "{folder}/admin.sock"
-bind = "127.0.0.1:{admin}"
-
-[log]
-access = "{folder}/access.log"
-
-[process]
-drain = "1s"
-"#
-    )
+    let mail = |server: &FakeExchange| server.address_of(Service::Smtp).expect("the options name it");
+    let words = [
+        ("@folder@", folder.display().to_string()),
+        ("@https@", ports.https.to_string()),
+        ("@http@", ports.http.to_string()),
+        ("@smtp@", ports.smtp.to_string()),
+        ("@admin@", ports.admin.to_string()),
+        ("@ex1@", exchange[0].address().to_string()),
+        ("@ex2@", exchange[1].address().to_string()),
+        ("@mail1@", mail(&exchange[0]).to_string()),
+        ("@mail2@", mail(&exchange[1]).to_string()),
+        ("@web@", web.address().to_string()),
+    ];
+    words.iter().fold(CONFIGURATION.to_owned(), |text, (word, value)| text.replace(word, value))
 }

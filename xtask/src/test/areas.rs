@@ -1,13 +1,16 @@
 //! The areas, in the order they run: the quick ones first.
 
+use std::process::Command;
+
 use anyhow::{Context, Result};
 
 use super::Outcome;
 use super::count::Counts;
 use super::examples;
 use super::need::Need;
+use super::python;
 use crate::shell::{self, cargo, describe, keep};
-use crate::{demo, fuzz, tidy};
+use crate::{bench, demo, fuzz, tidy};
 
 /// A part of the tests that runs as a whole or, where something it needs is missing, not at all.
 pub(crate) struct Area {
@@ -20,10 +23,16 @@ pub(crate) struct Area {
 /// Test binaries that need root and namespaces and are the end-to-end area's.
 const END_TO_END: [&str; 2] = ["e2e", "netns"];
 /// Test binaries that have an area of their own.
-const APART: [&str; 3] = ["packets", "namespaces", "crs"];
+const APART: [&str; 4] = ["packets", "namespaces", "crs", "clients"];
+
+/// Set where tests may take long: they do then all that was promised, not a part of it.
+const LONG: &str = "TRANSOM_LONG";
 
 /// The Core Rule Set with its regression tests; libmodsecurity's cases and libinjection's files lie beside it.
 const RULE_SET: Need = Need::Data { variable: "TRANSOM_CRS", beside: "../shared/crs/v4.28.0" };
+
+/// Version 3.3 with its tests: the folder that `apt-get source modsecurity-crs` unpacks.
+const RULE_SET_3: Need = Need::Data { variable: "TRANSOM_CRS3", beside: "../shared/crs/v3.3.4" };
 
 pub(crate) const AREAS: &[Area] = &[
     Area { name: "fmt", needs: &[Need::Cargo("fmt")], run: |_| once(&["fmt", "--all", "--check"]) },
@@ -45,14 +54,21 @@ pub(crate) const AREAS: &[Area] = &[
             Need::Program("curl"),
             Need::Program("swaks"),
         ],
-        run: |_| end_to_end(),
+        run: end_to_end,
     },
+    Area { name: "clients", needs: &[Need::Program("python3")], run: |_| python::area() },
     Area {
         name: "packet",
         needs: &[Need::Root, Need::Namespaces, Need::Clang, Need::Program("ip"), Need::Program("curl")],
         run: |_| counted(&["test", "--package", "transom-packet", "--features", "root-tests", "--locked"]),
     },
     Area { name: "waf", needs: &[RULE_SET], run: |_| rule_set() },
+    Area { name: "waf-3.3", needs: &[RULE_SET_3], run: |_| rule_set_3() },
+    Area {
+        name: "ratchet",
+        needs: &[Need::Root, Need::Namespaces, Need::Program("ip"), Need::Program("valgrind")],
+        run: |_| bench::ratchet_area(),
+    },
     Area { name: "fuzz", needs: &[Need::Nightly, Need::Cargo("fuzz")], run: fuzz::area },
 ];
 
@@ -68,6 +84,8 @@ fn clippy() -> Result<Outcome> {
         "crs",
         "--test",
         "netns",
+        "--test",
+        "clients",
         "--features",
         "transom-packet/root-tests",
         "--locked",
@@ -86,7 +104,10 @@ fn once(arguments: &[&str]) -> Result<Outcome> {
 
 /// A test runner that says how many tests it ran.
 fn counted(arguments: &[&str]) -> Result<Outcome> {
-    let mut command = cargo(arguments);
+    counts_of(cargo(arguments))
+}
+
+fn counts_of(mut command: Command) -> Result<Outcome> {
     let ended = keep(&mut command)?;
     let counts = Counts::read(&ended.output, ended.success);
     Ok(Outcome { counts, ran: describe(&command), output: ended.output })
@@ -116,6 +137,9 @@ fn integration_tests() -> Result<Vec<String>> {
     Ok(tests.filter_map(|target| target["name"].as_str()).map(ToOwned::to_owned).collect())
 }
 
+/// The test that needs version 3.3 of the rule set with its tests.
+const VERSION_3: &str = "core_rule_set_3_passes_its_own_tests";
+
 /// The Core Rule Set's own tests and those of the engines before ours. Optimised: there are five thousand.
 fn rule_set() -> Result<Outcome> {
     let mut command = cargo(&[
@@ -128,7 +152,7 @@ fn rule_set() -> Result<Outcome> {
         "--locked",
         "--",
         "--skip",
-        "core_rule_set_3",
+        VERSION_3,
     ]);
     let crs = RULE_SET.folder().context("the area needs a folder")?;
     if let Some(beside) = crs.parent() {
@@ -141,10 +165,33 @@ fn rule_set() -> Result<Outcome> {
     Ok(Outcome { counts, ran: describe(&command), output: ended.output })
 }
 
-fn end_to_end() -> Result<Outcome> {
+/// Version 3.3 of the rule set against its own tests.
+fn rule_set_3() -> Result<Outcome> {
+    let mut command = cargo(&[
+        "test",
+        "--release",
+        "--package",
+        "transom-waf",
+        "--test",
+        "crs",
+        "--locked",
+        "--",
+        VERSION_3,
+    ]);
+    command.env("TRANSOM_CRS3", RULE_SET_3.folder().context("the area needs a folder")?);
+    let ended = keep(&mut command)?;
+    let counts = Counts::read(&ended.output, ended.success);
+    Ok(Outcome { counts, ran: describe(&command), output: ended.output })
+}
+
+fn end_to_end(long: bool) -> Result<Outcome> {
     let mut arguments = vec!["test", "--workspace", "--locked", "--no-fail-fast"];
     for binary in END_TO_END {
         arguments.extend(["--test", binary]);
     }
-    counted(&arguments)
+    let mut command = cargo(&arguments);
+    if long {
+        command.env(LONG, "1");
+    }
+    counts_of(command)
 }

@@ -49,7 +49,9 @@ fn made_up_certificates() -> Result<PathBuf> {
     fs::create_dir_all(&folder)?;
     let authority = Authority::new("Authority of the examples")?;
     authority.write(folder.join("internal-ca.pem"))?;
-    authority.leaf(&["mail.example.com"])?.write(&folder, "mail")?;
+    for name in ["mail", "contoso", "san", "other-san", "site"] {
+        authority.leaf(&["mail.example.com"])?.write(&folder, name)?;
+    }
     Ok(folder)
 }
 

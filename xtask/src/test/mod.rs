@@ -4,6 +4,7 @@ mod areas;
 pub(crate) mod count;
 mod examples;
 mod need;
+pub(crate) mod python;
 
 use std::fs;
 use std::time::{Duration, Instant};

@@ -39,9 +39,10 @@ const TOOLS: &[&str] = &["xtask", "transom-bench"];
 /// Foreign packages only some of ours may import, because only they may know of them.
 const ONLY: &[(&str, &[&str])] = &[
     ("toml", &["transom-config", "transom-import"]),
+    ("toml_edit", &["transom-import"]),
     ("annotate-snippets", &["transom-config", "transom-import"]),
     ("rustls", &["transom-tls", "transom-proxy", "transom-control", "transom-testkit"]),
-    ("tokio", &["transom-control", "transom"]),
+    ("tokio", &["transom-control", "transom", "transom-testkit"]),
     ("hyper", &["transom-control"]),
     ("axum", &["transom-control"]),
 ];

@@ -28,6 +28,7 @@ const PLACES: &[&str] = &["/home/", "/root/", "/Users/", "/work/"];
 fn speaks_foreign(path: &str) -> bool {
     const FILES: &[&str] = &[
         "crates/import/",
+        "fuzz/corpus/import_",
         "crates/proxy/src/log/haproxy.rs",
         "docs/coming-from.md",
         "docs/bench/",

@@ -5,7 +5,7 @@ use crate::file::{Entry, Fields, Item, Value};
 use crate::model::health::{HEALTH_CHECK, PROBES};
 use crate::report::{Code, Fault};
 use crate::words::{self, Verified};
-use crate::{Expect, HealthCheck, Probe, Verify};
+use crate::{Expect, HealthCheck, Probe, ProbeExpect, ProbeStep, StatusRange, Verify};
 
 /// The status that EHLO is answered with (RFC 5321 section 4.3.2).
 const EHLO_EXPECTED: u64 = 250;
@@ -19,13 +19,19 @@ impl Checker<'_> {
         self.not_for_probe(&fields, word);
         let verify = self.verify(&fields, word, tls);
         let expect: Option<u16> = fields.integer("expect").and_then(|status| u16::try_from(status).ok());
+        let sequence = self.sequence(&fields);
+        let statuses = self.statuses(&fields, expect);
         let http = |tls: Option<Verify>| Probe::Http {
             tls,
+            method: method(&fields),
             path: fields.text(word).unwrap_or("/").into(),
+            headers: headers(&fields),
             host: fields.text("host").map(Into::into),
-            expect: Expect { status: expect, body: fields.text("body").map(Into::into) },
+            expect: Expect { statuses, body: fields.text("body").map(Into::into) },
         };
         let probe = match word {
+            "tcp" if !sequence.is_empty() => Probe::Sequence { tls: None, steps: sequence },
+            "tls" if !sequence.is_empty() => Probe::Sequence { tls: Some(verify), steps: sequence },
             "tcp" => Probe::Tcp,
             "tls" => Probe::Tls { verify },
             "http" => http(None),
@@ -40,6 +46,71 @@ impl Checker<'_> {
             fall: fields.number("fall"),
             port: fields.integer("port").and_then(|port| u16::try_from(port).ok()),
         })
+    }
+
+    /// The statuses that will do: `statuses`, or the one of `expect`.
+    fn statuses(&mut self, fields: &Fields, expect: Option<u16>) -> Vec<StatusRange> {
+        if let (Some(one), Some(more)) = (fields.written("expect"), fields.written("statuses")) {
+            let message = "`expect` and `statuses` both say what will do";
+            let fault =
+                Fault::new(Code::ContradictoryKeys, more.span, message).also(one.span, "the other one");
+            self.report.push(fault.remedy("take one of the two out"));
+        }
+        if let Some(header) =
+            fields.headers("headers").iter().find(|header| header.name.eq_ignore_ascii_case("host"))
+        {
+            let message = "the `Host` header of a health check is its own key";
+            self.fault(Code::BadHeader, header.item.span, message, "write `host = \"…\"`");
+        }
+        let ranges = fields.list("statuses").iter().filter_map(|item| match item.value {
+            Value::Statuses(range) => Some(range),
+            _ => None,
+        });
+        let one = expect.map(|status| StatusRange { first: status, last: status });
+        one.into_iter().chain(ranges).collect()
+    }
+
+    /// The steps of a conversation.
+    fn sequence(&mut self, check: &Fields) -> Vec<ProbeStep> {
+        let mut steps = Vec::new();
+        let all: Vec<Fields> = check.tables("sequence").cloned().collect();
+        for fields in &all {
+            let send = self.one_of(fields, &["send", "send-hex"]);
+            let expect = self.one_of(fields, &["expect", "expect-hex", "expect-regex"]);
+            if fields.entries().is_empty() {
+                let remedy = "write `{ send = \"…\" }`, `{ expect = \"…\" }` or both";
+                self.fault(
+                    Code::MissingKey,
+                    fields.span,
+                    "the step neither sends nor awaits anything",
+                    remedy,
+                );
+            }
+            let octets = |key: &str| match fields.given(key).map(|item| &item.value) {
+                Some(Value::Octets(bytes)) => bytes.clone(),
+                Some(Value::Text(text)) => text.as_bytes().into(),
+                _ => Box::default(),
+            };
+            let expect = expect.and_then(|key| match key {
+                "expect-regex" => fields.text(key).map(|regex| ProbeExpect::Regex(regex.into())),
+                key => Some(ProbeExpect::Bytes(octets(key))),
+            });
+            steps.push(ProbeStep { send: send.map(octets).unwrap_or_default(), expect });
+        }
+        steps
+    }
+
+    /// The one key of some that is given; reports a second.
+    fn one_of(&mut self, fields: &Fields, keys: &[&'static str]) -> Option<&'static str> {
+        let mut given = keys.iter().filter_map(|key| Some((*key, fields.written(key)?)));
+        let (first, one) = given.next()?;
+        if let Some((second, other)) = given.next() {
+            let message = format!("`{first}` and `{second}` are both given");
+            let fault =
+                Fault::new(Code::ContradictoryKeys, other.span, message).also(one.span, "the other one");
+            self.report.push(fault.remedy("take one of the two out, or write two steps"));
+        }
+        Some(first)
     }
 
     /// The one key that names a probe.
@@ -136,4 +207,16 @@ impl Checker<'_> {
             _ => Verify::None,
         }
     }
+}
+
+fn method(fields: &Fields) -> Box<str> {
+    fields.text("method").unwrap_or("GET").into()
+}
+
+fn headers(fields: &Fields) -> Vec<(Box<str>, Box<str>)> {
+    let headers = fields.headers("headers").iter().filter_map(|header| match &header.item.value {
+        Value::Text(value) => Some((header.name.clone(), value.clone())),
+        _ => None,
+    });
+    headers.collect()
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::Checker;
+use super::packet::packet_mode;
+use super::waf::per_source;
 use crate::file::{Fields, Named, Value};
 use crate::model::listener::LISTENER_LIMITS;
 use crate::report::{Code, Fault};
@@ -10,6 +12,7 @@ use crate::source::Span;
 use crate::words::{self, Mode};
 use crate::{
     Limits, Listener, ListenerLimits, ListenerMode, Name, NotTls, Passthrough, PlainHttp, Terminate,
+    Transport,
 };
 
 impl Checker<'_> {
@@ -30,16 +33,18 @@ impl Checker<'_> {
                 remedy,
             );
         }
-        all.iter().filter_map(|named| self.listener(named, global)).map(Arc::new).collect()
+        let accepting = all.iter().filter(|named| packet_mode(named).is_none());
+        accepting.filter_map(|named| self.listener(named, global)).map(Arc::new).collect()
     }
 
     fn listener(&mut self, named: &Named, global: &Limits) -> Option<Listener> {
         let fields = &named.fields;
         let bind = fields.list("bind").iter().filter_map(|item| match &item.value {
-            Value::Bind(address) => Some(*address),
+            Value::Listen(address, Transport::Tcp) => Some(*address),
             _ => None,
         });
         let bind: Vec<_> = bind.collect();
+        self.no_udp(named);
         let sources = self.sources(fields);
         let accept_proxy = self.accept_proxy(fields);
         let limits = self.listener_limits(named, global);
@@ -52,10 +57,11 @@ impl Checker<'_> {
         let fields = &named.fields;
         let mode = fields.word("mode", words::MODES);
         let pool = self.pool_named(fields, "pool");
-        let routes = self.routes(fields);
+        let routes = if mode == Some(Mode::Http) { Vec::new() } else { self.routes(fields) };
         let tls = self.listener_tls(fields);
         self.not_under(named, words::word(words::MODES, &mode?));
         match mode? {
+            Mode::Http => Some(ListenerMode::Http(Box::new(self.http(named, pool, tls)))),
             Mode::Tcp => {
                 self.needs(
                     named,
@@ -81,6 +87,8 @@ impl Checker<'_> {
                     plain_http: fields.word("plain-http", words::PLAIN_HTTP).unwrap_or(PlainHttp::Refuse),
                 }))
             }
+            // Those have a type of their own.
+            Mode::Packet(_) => None,
             Mode::Passthrough => {
                 let passthrough = Passthrough {
                     inspect_timeout: fields.duration("inspect-timeout"),
@@ -96,7 +104,7 @@ impl Checker<'_> {
     }
 
     /// Reports that `key` is missing under this listener's mode.
-    fn needs(&mut self, named: &Named, key: &str, why: &str, add: &str) {
+    pub(super) fn needs(&mut self, named: &Named, key: &str, why: &str, add: &str) {
         if named.fields.written(key).is_none() {
             let mode =
                 named.fields.word("mode", words::MODES).map_or("", |mode| words::word(words::MODES, &mode));
@@ -107,8 +115,9 @@ impl Checker<'_> {
 
     /// Keys that this mode does nothing with. Some are an error: connections would go where nobody meant them to, or
     /// as nobody meant them to.
-    fn not_under(&mut self, named: &Named, mode: &str) {
-        for entry in named.fields.entries() {
+    pub(super) fn not_under(&mut self, named: &Named, mode: &str) {
+        let limits = named.fields.table("limits", &LISTENER_LIMITS);
+        for entry in named.fields.entries().iter().chain(limits.entries()) {
             let key = entry.key.name;
             let Some(modes) = entry.key.only.filter(|modes| !modes.contains(&mode)) else { continue };
             let others: Vec<String> = modes.iter().map(|mode| format!("`mode = \"{mode}\"`")).collect();
@@ -116,6 +125,7 @@ impl Checker<'_> {
             let contradiction = match key {
                 "routes" => Some("no server name chooses the pool there"),
                 "tls" => Some("nothing is decrypted there"),
+                "redirect" | "waf" => Some("no request is read there"),
                 _ => None,
             };
             if let Some(why) = contradiction {
@@ -172,6 +182,10 @@ impl Checker<'_> {
             let remedy = "raise `connections` in `[limits]`, or lower it here";
             self.fault(Code::LimitAboveGlobal, fields.place("connections"), message, remedy);
         }
-        ListenerLimits { connections, backlog: fields.number("backlog") }
+        ListenerLimits {
+            connections,
+            backlog: fields.number("backlog"),
+            per_source: per_source(&named.fields),
+        }
     }
 }

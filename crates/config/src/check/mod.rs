@@ -2,16 +2,23 @@
 
 mod binds;
 mod certificate;
+mod edits;
 mod health;
+mod http;
 mod listener;
+mod matches;
+mod packet;
 mod pool;
 mod program;
 mod references;
 mod routes;
 mod servers;
+mod shadow;
 mod shield;
 mod sources;
 mod tls;
+mod under;
+mod waf;
 
 pub(crate) use routes::shown;
 
@@ -22,7 +29,7 @@ use self::references::References;
 use crate::file::Fields;
 use crate::report::{Code, Fault, Report};
 use crate::source::Span;
-use crate::{Config, Files, Name, NamedFile, Place, StickTable};
+use crate::{Config, Files, Name, NamedFile, Place, StickTable, StickTableKey, words};
 
 /// What the checks of all nouns share.
 pub(crate) struct Checker<'a> {
@@ -36,6 +43,7 @@ pub(crate) struct Checker<'a> {
     certificates: References,
     pools: References,
     stick_tables: References,
+    wafs: References,
 }
 
 /// Checks the top level and gives the configuration, which counts only if the report has no errors after it.
@@ -50,25 +58,34 @@ pub(crate) fn check(
     let certificates = References::new("certificate", root.named("certificate"));
     let pools = References::new("pool", root.named("pool"));
     let stick_tables = References::new("stick-table", root.named("stick-table"));
+    let wafs = References::new("waf", root.named("waf"));
     let faulty = |key: &&str| root.written(key).is_some_and(|entry| entry.item.is_none());
-    let whole = whole && !["certificate", "listener", "pool", "stick-table"].iter().any(faulty);
-    let mut checker = Checker { report, files, whole, zone: zone.clone(), certificates, pools, stick_tables };
+    let whole = whole && !["certificate", "listener", "pool", "stick-table", "waf"].iter().any(faulty);
+    let mut checker =
+        Checker { report, files, whole, zone: zone.clone(), certificates, pools, stick_tables, wafs };
     let limits = checker.limits(root);
     let admin = checker.admin(root);
+    let abuse = checker.abuse(root);
+    let wafs = checker.wafs(root);
     let certificates = checker.certificates(root);
     let listeners = checker.listeners(root, &limits);
     checker.binds(root);
     let pools = checker.pools(root);
+    let packet_listeners = checker.packet_listeners(root, &pools);
+    let packet = checker.packet(root, &packet_listeners);
+    checker.under_packets(root, &listeners, &packet_listeners);
     checker.encrypted_twice(root, &listeners, &pools);
     let stick_tables = root.named("stick-table").iter().map(|one| {
         Arc::new(StickTable {
             name: one.name.clone(),
+            key: one.fields.word("key", words::STICK_KEYS).unwrap_or(StickTableKey::Ip),
             size: one.fields.number("size"),
             expire: one.fields.duration("expire"),
             place: checker.place(one.span),
         })
     });
-    let stick_tables = stick_tables.collect();
+    let stick_tables: Vec<_> = stick_tables.collect();
+    checker.pools_under(root, &listeners, &pools, &stick_tables);
     let shield = checker.shield(root).map(Arc::new);
     checker.unused();
     Config {
@@ -80,7 +97,11 @@ pub(crate) fn check(
         admin,
         certificates,
         listeners,
+        packet_listeners,
+        packet,
         pools,
+        abuse,
+        wafs,
         stick_tables,
         shield,
     }

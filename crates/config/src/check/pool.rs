@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use super::Checker;
 use crate::file::{Fields, Named, Value};
-use crate::model::pool::{CONNECT, PASSIVE, QUEUE, RETRY, SOURCE, STICK, TIMEOUTS};
-use crate::report::Code;
-use crate::{Address, Balance, OnDown, Passive, Pool, Queue, Retry, Server, Source, Stick, Timeouts, words};
+use crate::model::pool::{CONNECT, COOKIE, PASSIVE, QUEUE, RETRY, REUSE, SOURCE, STICK, TIMEOUTS};
+use crate::report::{Code, Fault};
+use crate::{
+    Address, Balance, CookieMode, OnDown, Passive, Pool, PoolCookie, Queue, Retry, Reuse, Server, Source,
+    Stick, Timeouts, words,
+};
 
 impl Checker<'_> {
     /// Every pool.
@@ -25,8 +28,11 @@ impl Checker<'_> {
         Pool {
             name: named.name.clone(),
             balance: self.balance(fields),
+            hash_on: fields.request_key("hash-on"),
             zones,
             stick: self.stick(fields),
+            cookie: self.cookie(fields),
+            reuse: reuse(fields),
             health_check,
             passive: passive(fields),
             timeouts: timeouts(fields),
@@ -44,7 +50,7 @@ impl Checker<'_> {
 
     fn balance(&mut self, fields: &Fields) -> Balance {
         let balance = fields.word("balance", words::BALANCES).unwrap_or(Balance::RoundRobin);
-        if balance != Balance::HashSource
+        if balance != Balance::Hash
             && let Some(entry) = fields.written("hash-on")
         {
             let message = format!(
@@ -68,6 +74,16 @@ impl Checker<'_> {
             _ => None,
         });
         let addresses: Vec<_> = addresses.collect();
+        if fields.bool("client") {
+            if let Some(entry) = fields.written("addresses") {
+                let message = "the source is the client's address or one of ours, not both";
+                let fault = Fault::new(Code::ContradictoryKeys, entry.span, message);
+                self.report.push(
+                    fault.also(fields.place("client"), "the client's").remedy("take one of the two out"),
+                );
+            }
+            return Source::Client;
+        }
         if addresses.is_empty() {
             return Source::Any;
         }
@@ -90,8 +106,49 @@ impl Checker<'_> {
     fn stick(&mut self, pool: &Fields) -> Option<Stick> {
         pool.given("stick")?;
         let fields = pool.table("stick", &STICK);
-        Some(Stick { table: self.stick_table_named(&fields, "table")? })
+        Some(Stick { on: fields.request_key("on"), table: self.stick_table_named(&fields, "table")? })
     }
+
+    fn cookie(&mut self, pool: &Fields) -> Option<PoolCookie> {
+        pool.given("cookie")?;
+        let fields = pool.table("cookie", &COOKIE);
+        let secure = fields.given("secure").map(|_| fields.bool("secure"));
+        let same_site = fields.given("same-site").and_then(|_| fields.word("same-site", words::SAME_SITE));
+        if same_site == Some("None") && secure == Some(false) {
+            let message = "browsers drop a cookie with `SameSite=None` that is not `Secure`";
+            self.fault(Code::ContradictoryKeys, fields.place("same-site"), message, "write `secure = true`");
+        }
+        let mode = fields.word("mode", words::COOKIE_MODES)?;
+        if mode != CookieMode::Insert {
+            for key in ["secure", "http-only", "same-site", "max-age", "domain"] {
+                if let Some(entry) = fields.written(key) {
+                    let message = format!(
+                        "`{key}` is for `mode = \"insert\"`: the application sets this cookie itself"
+                    );
+                    self.fault(
+                        Code::KeyNotHonoured,
+                        entry.span,
+                        message,
+                        "take it out, or write `mode = \"insert\"`",
+                    );
+                }
+            }
+        }
+        Some(PoolCookie {
+            name: fields.text("name")?.into(),
+            mode,
+            secure,
+            http_only: fields.bool("http-only"),
+            same_site: same_site.map(Into::into),
+            max_age: fields.given("max-age").map(|_| fields.duration("max-age")),
+            domain: fields.text("domain").map(Into::into),
+        })
+    }
+}
+
+fn reuse(pool: &Fields) -> Reuse {
+    let fields = pool.table("reuse", &REUSE);
+    Reuse { idle: fields.number("idle"), idle_for: fields.duration("idle-for") }
 }
 
 fn passive(pool: &Fields) -> Passive {
@@ -102,7 +159,11 @@ fn passive(pool: &Fields) -> Passive {
 
 fn timeouts(pool: &Fields) -> Timeouts {
     let fields = pool.table("timeouts", &TIMEOUTS);
-    Timeouts { connect: fields.duration("connect"), idle: fields.duration("idle") }
+    Timeouts {
+        connect: fields.duration("connect"),
+        idle: fields.duration("idle"),
+        response: fields.duration("response"),
+    }
 }
 
 fn retry(pool: &Fields) -> Retry {

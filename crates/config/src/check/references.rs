@@ -10,7 +10,7 @@ use crate::source::Span;
 
 /// Things that are named elsewhere: all there are, and those that somebody named.
 pub(super) struct References {
-    /// `certificate`, `pool` or `stick-table`.
+    /// `certificate`, `pool`, `stick-table` or `waf`.
     kind: &'static str,
     all: HashMap<Name, Span>,
     used: HashSet<Name>,
@@ -24,7 +24,7 @@ impl References {
     }
 
     /// What is wrong with naming `name` at `span`, if it does not exist.
-    fn name(&mut self, name: &Name, span: Span, report: &Report) -> Option<Fault> {
+    pub(super) fn name(&mut self, name: &Name, span: Span, report: &Report) -> Option<Fault> {
         let kind = self.kind;
         self.used.insert(name.clone());
         if self.all.contains_key(name) {
@@ -78,7 +78,7 @@ impl Checker<'_> {
         self.dangling(fault);
     }
 
-    fn dangling(&mut self, fault: Option<Fault>) {
+    pub(super) fn dangling(&mut self, fault: Option<Fault>) {
         if let Some(fault) = fault.filter(|_| self.whole) {
             self.report.push(fault);
         }
@@ -99,6 +99,15 @@ impl Checker<'_> {
             let message = format!("no listener leads to the pool `{name}`");
             let remedy = format!("name it in a listener or a route (`pool = \"{name}\"`), or take it out");
             self.fault(Code::UnusedPool, span, message, remedy);
+        }
+        for (name, span) in self.wafs.unused() {
+            let message = format!("no listener and no route uses the firewall `{name}`");
+            self.fault(
+                Code::UnusedWaf,
+                span,
+                message,
+                format!("name it in one (`waf = \"{name}\"`), or take it out"),
+            );
         }
         for (name, span) in self.stick_tables.unused() {
             let message = format!("no pool sticks by the table `{name}`");

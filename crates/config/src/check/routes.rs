@@ -22,6 +22,13 @@ impl Checker<'_> {
         let mut taken = Taken::default();
         let mut routes = Vec::new();
         for fields in listener.tables("routes") {
+            self.route_keys_under(fields, "passthrough");
+            for (key, add) in [("sni", "`sni = [\"mail.example.com\"]`"), ("pool", "`pool = \"…\"`")] {
+                if fields.written(key).is_none() {
+                    let message = format!("a route of a passthrough listener needs `{key}`");
+                    self.fault(Code::MissingKey, fields.span, message, format!("add {add}"));
+                }
+            }
             let Some(pool) = self.pool_named(fields, "pool") else { continue };
             let mut names = Vec::new();
             for item in fields.list("sni") {
@@ -33,6 +40,21 @@ impl Checker<'_> {
             routes.push(SniRoute { names, pool, place: self.place(fields.span) });
         }
         routes
+    }
+
+    /// Keys of a route that its listener's mode knows nothing of: the route would take what it is not meant to.
+    pub(super) fn route_keys_under(&mut self, route: &Fields, mode: &str) {
+        for entry in route.entries() {
+            let key = entry.key.name;
+            let Some(modes) = entry.key.only.filter(|modes| !modes.contains(&mode)) else { continue };
+            let why = match mode {
+                "http" => "`hosts` names the hosts of requests there",
+                _ => "requests are encrypted there, and not read",
+            };
+            let message = format!("`{key}` of a route and `mode = \"{mode}\"` contradict: {why}");
+            let remedy = format!("take it out, or write `mode = \"{}\"`", modes.first().unwrap_or(&""));
+            self.fault(Code::ContradictoryKeys, entry.span, message, remedy);
+        }
     }
 
     fn name_of_route(&mut self, name: &ServerName, span: Span, pool: &Name, taken: &mut Taken) {

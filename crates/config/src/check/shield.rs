@@ -9,7 +9,7 @@ use crate::file::{Fields, Value};
 use crate::model::shield::{PER_SOURCE, SHIELD, SYN_COOKIES, TOTAL};
 use crate::report::{Code, Fault};
 use crate::source::Span;
-use crate::{PacketPolicy, PerSource, Rate, Shield, ShieldContext, TotalRates, Tracking, words};
+use crate::{PacketBudgets, PacketPolicy, PacketRate, Shield, ShieldContext, TotalRates, Tracking, words};
 
 /// Contexts there may be: their numbers have 16 bits, and tables are made for so many.
 const CONTEXTS_MAX: usize = 1024;
@@ -48,7 +48,7 @@ impl Checker<'_> {
         });
         let allow = allow.collect();
         let proof = fields.given("syn-cookies").is_some();
-        let above = fields.table("syn-cookies", &SYN_COOKIES).rate("above");
+        let above = fields.table("syn-cookies", &SYN_COOKIES).packet_rate("above");
         ShieldContext {
             destination: networks(fields, "destination"),
             tracking: fields.word("tracking", words::TRACKING).unwrap_or(tracking),
@@ -56,14 +56,16 @@ impl Checker<'_> {
             syn_cookies_above: above.filter(|_| proof),
             per_source: self.per_source(fields),
             total: self.total(fields),
-            strays: fields.rate("strays").unwrap_or(Rate { count: 1000, per: crate::Per::Second }),
+            strays: fields
+                .packet_rate("strays")
+                .unwrap_or(PacketRate { count: 1000, per: crate::Per::Second }),
             place: self.place(fields.span),
         }
     }
 
-    fn per_source(&mut self, fields: &Fields) -> PerSource {
+    fn per_source(&mut self, fields: &Fields) -> PacketBudgets {
         let own = fields.table("per-source", &PER_SOURCE);
-        PerSource {
+        PacketBudgets {
             syn: self.limit(&own, "syn"),
             packets: self.limit(&own, "packets"),
             udp: self.limit(&own, "udp"),
@@ -78,8 +80,8 @@ impl Checker<'_> {
     }
 
     /// A limit of nothing at all would be a strange way to say it.
-    fn limit(&mut self, fields: &Fields, key: &str) -> Option<Rate> {
-        let rate = fields.rate(key)?;
+    fn limit(&mut self, fields: &Fields, key: &str) -> Option<PacketRate> {
+        let rate = fields.packet_rate(key)?;
         if rate.count == 0 {
             let remedy = "write at least \"1/h\"; what must not come at all is left out of `allow`";
             self.fault(Code::OutOfRange, fields.place(key), format!("`{key}` lets nothing through"), remedy);

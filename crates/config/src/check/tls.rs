@@ -14,6 +14,9 @@ use crate::{
     ServerVerify, TlsVersion,
 };
 
+/// What an `http` listener speaks where `alpn` does not say: HTTP/2 is not there yet.
+pub(crate) const HTTP_ALPN: &[&str] = &["http/1.1"];
+
 /// Bytes of the name of a protocol at most (RFC 7301 section 3.1).
 const ALPN_BYTES_MAX: usize = 255;
 

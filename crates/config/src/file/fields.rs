@@ -8,7 +8,10 @@ use ipnet::IpNet;
 use super::read;
 use crate::model::{Key, Need, Table};
 use crate::source::Span;
-use crate::{Address, Allow, LogSink, Name, PasswordHash, Rate, ServerName};
+use crate::{
+    Address, Allow, LogSink, Name, PacketRate, PasswordHash, Rate, RequestKey, ServerName, StatusRange,
+    Template, Transport,
+};
 
 /// A value of the type its key asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +30,8 @@ pub(crate) enum Value {
     Sink(LogSink),
     /// Where to accept.
     Bind(SocketAddr),
+    /// Where a listener listens, or what it balances.
+    Listen(SocketAddr, Transport),
     /// Where a server is.
     Server(Address),
     /// A bare address.
@@ -34,13 +39,25 @@ pub(crate) enum Value {
     /// A network.
     Network(IpNet),
     /// A rate.
-    Rate(Rate),
+    PacketRate(PacketRate),
     /// What a context allows.
     Allow(Allow),
     /// A server name of TLS.
     ServerName(ServerName),
     /// A password's hash.
     PasswordHash(PasswordHash),
+    /// The value of a header.
+    Template(Template),
+    /// What requests are told apart by.
+    RequestKey(RequestKey),
+    /// Statuses of answers.
+    Statuses(StatusRange),
+    /// So many in so long.
+    Rate(Rate),
+    /// Bytes.
+    Octets(Box<[u8]>),
+    /// Headers by name.
+    Headers(Vec<Header>),
     /// The sound entries of a list.
     List(Vec<Item>),
     /// A table.
@@ -54,6 +71,15 @@ pub(crate) enum Value {
 pub(crate) struct Item {
     pub(crate) span: Span,
     pub(crate) value: Value,
+}
+
+/// One of a table of headers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Header {
+    /// Its name, in the letter case it was written in.
+    pub(crate) name: Box<str>,
+    /// Its value.
+    pub(crate) item: Item,
 }
 
 /// One table of several by name, such as `[pool.web]`.
@@ -90,6 +116,17 @@ pub(crate) struct Entry {
     pub(crate) item: Option<Item>,
 }
 
+impl Entry {
+    /// Whether leaving it out would be the same.
+    pub(crate) fn is_default(&self) -> bool {
+        match self.item.as_ref().map(|item| &item.value) {
+            Some(Value::Table(fields)) => fields.entries.iter().all(Self::is_default),
+            Some(value) => default(self.key).as_ref() == Some(value),
+            None => false,
+        }
+    }
+}
+
 impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
         self.key.name == other.key.name && self.item == other.item
@@ -122,6 +159,26 @@ impl Fields {
         self.entries.iter_mut().find(|entry| entry.key.name == name)
     }
 
+    /// Gives a key another value, where it stands; a new one stands where the table does.
+    pub(crate) fn set(&mut self, name: &str, value: Value) {
+        let Some(key) = self.table.key(name) else { return };
+        let span = self.place(name);
+        self.remove(name);
+        self.add(Entry { key, span, item: Some(Item { span, value }) });
+    }
+
+    /// Takes a key out.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.entries.retain(|entry| entry.key.name != name);
+    }
+
+    /// Takes over a key of another table that has one of the same name and kind.
+    pub(crate) fn copy(&mut self, name: &str, from: &Self) {
+        let (Some(key), Some(entry)) = (self.table.key(name), from.written(name)) else { return };
+        self.remove(name);
+        self.add(Entry { key, ..entry.clone() });
+    }
+
     /// The key if it was written, sound or not.
     pub(crate) fn written(&self, name: &str) -> Option<&Entry> {
         debug_assert!(self.table.key(name).is_some(), "`{name}` is not in the model");
@@ -143,7 +200,7 @@ impl Fields {
     }
 
     /// The value of a key, or its default. `None` where it has no default or is faulty.
-    fn value(&self, name: &str) -> Option<Value> {
+    pub(crate) fn value(&self, name: &str) -> Option<Value> {
         match self.written(name) {
             Some(entry) => entry.item.as_ref().map(|item| item.value.clone()),
             None => self.table.key(name).and_then(default),
@@ -181,9 +238,9 @@ impl Fields {
     }
 
     /// A rate, given or by default.
-    pub(crate) fn rate(&self, name: &str) -> Option<Rate> {
+    pub(crate) fn packet_rate(&self, name: &str) -> Option<PacketRate> {
         match self.value(name)? {
-            Value::Rate(rate) => Some(rate),
+            Value::PacketRate(rate) => Some(rate),
             _ => None,
         }
     }
@@ -197,6 +254,14 @@ impl Fields {
     pub(crate) fn word<T: Copy>(&self, name: &str, meanings: &[(&'static str, T)]) -> Option<T> {
         let Some(Value::Word(word)) = self.value(name) else { return None };
         meanings.iter().find(|(own, _)| *own == word).map(|(_, meaning)| *meaning)
+    }
+
+    /// What requests are told apart by, given or by default.
+    pub(crate) fn request_key(&self, name: &str) -> RequestKey {
+        match self.value(name) {
+            Some(Value::RequestKey(key)) => key,
+            _ => RequestKey::Source,
+        }
     }
 
     /// Where a log goes.
@@ -229,6 +294,22 @@ impl Fields {
             Value::Table(fields) => Some(fields),
             _ => None,
         })
+    }
+
+    /// The sound texts of a list.
+    pub(crate) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.list(name).iter().filter_map(|item| match &item.value {
+            Value::Text(text) => Some(&**text),
+            _ => None,
+        })
+    }
+
+    /// The sound headers of a table of headers.
+    pub(crate) fn headers(&self, name: &str) -> &[Header] {
+        match self.given(name).map(|item| &item.value) {
+            Some(Value::Headers(headers)) => headers,
+            _ => &[],
+        }
     }
 
     /// Tables by name.

@@ -7,6 +7,7 @@ use toml::de::DeTable;
 use super::fields::{Entry, Fields, Item, Named, Value};
 use super::{read::Reader, syntax};
 use crate::Name;
+use crate::expand::expand;
 use crate::model::root::ROOT;
 use crate::report::{Code, Fault, Report};
 use crate::source::Span;
@@ -33,19 +34,20 @@ pub(crate) fn merge(report: &mut Report) -> Merged {
         }
         report.mute(file, syntax.lines);
         let start = Span::new(file, 0..0);
-        let fields = Reader { report, file }.table(&ROOT, tree.get_ref(), start, "");
+        let fields = Reader::new(report, file).table(&ROOT, tree.get_ref(), start, "");
         for entry in fields.into_entries() {
             add(&mut root, entry, report);
         }
     }
-    for key in ["listener", "pool", "stick-table"] {
+    expand(&mut root, report);
+    for key in ["application", "certificate", "listener", "pool", "stick-table", "waf"] {
         unique(&mut root, key, report);
     }
     Merged { root, whole }
 }
 
 /// Adds a key of one file to those of the files before.
-fn add(root: &mut Fields, entry: Entry, report: &mut Report) {
+pub(crate) fn add(root: &mut Fields, entry: Entry, report: &mut Report) {
     let Some(first) = root.entry_mut(entry.key.name) else {
         root.add(entry);
         return;

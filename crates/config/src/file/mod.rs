@@ -10,6 +10,7 @@ mod syntax;
 
 pub(crate) use fields::{Entry, Fields, Item, Named, Value};
 pub(crate) use include::gather;
-pub(crate) use merge::{Merged, merge};
+pub(crate) use merge::{Merged, add, merge};
+pub(crate) use read::Reader;
 #[cfg(test)]
 pub(crate) use read::read_alone;

@@ -1,11 +1,12 @@
 //! Walks the tree that TOML gives, next to the model: unknown keys, types, ranges, forms.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeArray, DeInteger, DeString, DeTable, DeValue};
 
-use super::fields::{Entry, Fields, Item, Named, Value};
+use super::fields::{Entry, Fields, Header, Item, Named, Value};
 use super::scalar::{scalar, takes_string};
 use crate::model::{Key, Kind, Later, Need, Table, Word};
 use crate::report::{Code, Fault, Report};
@@ -14,28 +15,42 @@ use crate::text;
 use crate::text::number::grouped;
 
 /// Reads one file's tree by the model.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     /// Where faults go.
-    pub(super) report: &'a mut Report,
+    report: &'a mut Report,
     /// Index of the file among those read.
-    pub(super) file: u32,
+    file: u32,
+    /// Where everything stands, of a text that is in no file.
+    fixed: Option<Span>,
 }
 
 /// Reads a value that stands in no file, such as a default. `None` if it is faulty.
 pub(crate) fn read_alone(kind: &'static Kind, text: &str) -> Option<Value> {
     let (value, faults) = DeValue::parse_recoverable(text);
     let mut report = Report::new(Arc::new([SourceFile::new(std::path::Path::new("model"), text)]));
-    let item = Reader { report: &mut report, file: 0 }.item(kind, &value, "");
+    let item = Reader::new(&mut report, 0).item(kind, &value, "");
     item.filter(|_| faults.is_empty() && report.errors() == 0).map(|item| item.value)
+}
+
+impl<'a> Reader<'a> {
+    /// Reads one of the files of the report.
+    pub(super) fn new(report: &'a mut Report, file: u32) -> Self {
+        Self { report, file, fixed: None }
+    }
+
+    /// Reads a text that is in no file; what is wrong with it stands at `span`.
+    pub(crate) fn at(report: &'a mut Report, span: Span) -> Self {
+        Self { report, file: span.file, fixed: Some(span) }
+    }
 }
 
 impl Reader<'_> {
     fn span(&self, range: std::ops::Range<usize>) -> Span {
-        Span::new(self.file, range)
+        self.fixed.unwrap_or_else(|| Span::new(self.file, range))
     }
 
     /// Reads a table. `path` is how it is called in messages, `""` for the top level.
-    pub(super) fn table(
+    pub(crate) fn table(
         &mut self,
         table: &'static Table,
         tree: &DeTable<'_>,
@@ -83,6 +98,7 @@ impl Reader<'_> {
             (Kind::Table(table), DeValue::Table(tree)) => {
                 Some(Value::Table(self.table(table, tree, span, path)))
             }
+            (Kind::Headers(kind), DeValue::Table(tree)) => Some(self.headers(kind, tree, path)),
             (Kind::Named(table), DeValue::Table(tree)) => Some(self.named(table, tree, path)),
             (Kind::Integer { min, max }, DeValue::Integer(integer)) => {
                 self.integer(*min, *max, integer, span, path)
@@ -149,6 +165,29 @@ impl Reader<'_> {
         Value::Named(all)
     }
 
+    fn headers(&mut self, kind: &'static Kind, tree: &DeTable<'_>, path: &str) -> Value {
+        let mut entries: Vec<_> = tree.iter().collect();
+        entries.sort_by_key(|(name, _)| name.span().start);
+        let mut seen: HashMap<String, Span> = HashMap::new();
+        let mut all = Vec::with_capacity(entries.len());
+        for (name, value) in entries {
+            let span = self.span(name.span());
+            if let Err(problem) = text::field::header(name.get_ref()) {
+                self.report.push(Fault::from_problem(problem, span));
+            }
+            if let Some(first) = seen.insert(name.get_ref().to_ascii_lowercase(), span) {
+                let message =
+                    format!("`{}` is given twice: letter case does not tell headers apart", name.get_ref());
+                let fault = Fault::new(Code::DuplicateKey, span, message).also(first, "first here");
+                self.report.push(fault.remedy("keep one of the two"));
+            }
+            if let Some(item) = self.item(kind, value, &join(path, name.get_ref())) {
+                all.push(Header { name: name.get_ref().as_ref().into(), item });
+            }
+        }
+        Value::Headers(all)
+    }
+
     fn integer(
         &mut self,
         min: u64,
@@ -173,8 +212,8 @@ impl Reader<'_> {
 
     fn choice(&mut self, words: &'static [Word], text: &str, span: Span, path: &str) -> Option<Value> {
         let Some(word) = words.iter().find(|word| word.word == text) else {
-            let here = || words.iter().filter(|word| word.later.is_none()).map(|word| word.word);
-            let nearest = self.report.nearest(text, words.iter().map(|word| word.word));
+            let here = || words.iter().map(|word| word.word);
+            let nearest = self.report.nearest(text, here());
             let all = quoted(here());
             let remedy = match nearest {
                 Some(nearest) => format!("did you mean \"{nearest}\"? It may be {all}"),
@@ -184,10 +223,6 @@ impl Reader<'_> {
             self.report.push(Fault::new(Code::UnknownWord, span, message).remedy(remedy));
             return None;
         };
-        if let Some(later) = word.later {
-            self.later(&format!("`{} = \"{text}\"`", last(path)), later, span);
-            return None;
-        }
         Some(Value::Word(word.word))
     }
 
@@ -247,7 +282,7 @@ impl Reader<'_> {
     fn wrong_type(&mut self, kind: &Kind, value: &DeValue<'_>, span: Span, path: &str) {
         let name = last(path);
         let code = match (kind, value) {
-            (Kind::Duration { .. }, DeValue::Integer(_)) => Code::MissingUnit,
+            (Kind::Duration { .. } | Kind::Bytes { .. }, DeValue::Integer(_)) => Code::MissingUnit,
             _ => Code::WrongType,
         };
         let message = match code {
@@ -273,6 +308,10 @@ fn in_clear(table: &Table, key: &str) -> bool {
 /// What to write where a value has the wrong type.
 fn retyped(kind: &Kind, value: &DeValue<'_>, name: &str) -> String {
     match (kind, value) {
+        (Kind::Bytes { .. }, DeValue::Integer(number)) => {
+            format!("write `{name} = \"{}B\"`, or another unit: B, KiB, MiB, GiB, TiB", number.as_str())
+        }
+        (Kind::Headers(_), _) => format!("write `{name} = {{ Front-End-Https = \"On\" }}`"),
         (Kind::Duration { .. }, DeValue::Integer(number)) => {
             format!("write `{name} = \"{}s\"`, or another unit: ms, s, m, h, d", number.as_str())
         }
@@ -295,10 +334,7 @@ fn retyped(kind: &Kind, value: &DeValue<'_>, name: &str) -> String {
         }
         (Kind::Named(_), _) => format!("write `[{name}.NAME]` on a line of its own, and the keys below it"),
         (Kind::Choice(words), _) => {
-            format!(
-                "write {}",
-                quoted(words.iter().filter(|word| word.later.is_none()).map(|word| word.word))
-            )
+            format!("write {}", quoted(words.iter().map(|word| word.word)))
         }
         (kind, DeValue::Integer(number)) if takes_string(kind) => {
             format!("put it in quotation marks: `{name} = \"{}\"`", number.as_str())

@@ -12,6 +12,9 @@ use crate::text::{self, Problem};
 /// Characters of a free text or path at most.
 const TEXT_CHARS_MAX: usize = 4096;
 
+/// Bytes of a text of several lines at most.
+const PAYLOAD_BYTES_MAX: usize = 65_536;
+
 /// Whether a kind is written as one string.
 pub(super) fn takes_string(kind: &Kind) -> bool {
     !matches!(
@@ -23,6 +26,7 @@ pub(super) fn takes_string(kind: &Kind) -> bool {
             | Kind::Tables(_)
             | Kind::Named(_)
             | Kind::Choice(_)
+            | Kind::Headers(_)
             | Kind::Later
     )
 }
@@ -37,13 +41,32 @@ pub(super) fn scalar(kind: &Kind, text: &str) -> Result<Value, Problem> {
         Kind::Duration { min, max } => Value::Duration(duration(text, *min, *max)?),
         Kind::Sink => Value::Sink(sink(text)?),
         Kind::Bind => Value::Bind(text::address::bind(text)?),
+        Kind::Listen => {
+            let (address, transport) = text::address::listen(text)?;
+            Value::Listen(address, transport)
+        }
         Kind::Server => Value::Server(text::address::server(text)?),
+        Kind::Machine => Value::Text(machine(text)?.into()),
         Kind::Ip => Value::Ip(text::address::ip(text)?),
         Kind::Network => Value::Network(text::address::network(text)?),
-        Kind::Rate => Value::Rate(text::shield::rate(text)?),
+        Kind::PacketRate => Value::PacketRate(text::shield::rate(text)?),
         Kind::Allow => Value::Allow(text::shield::allow(text)?),
         Kind::Interface => Value::Text(text::shield::interface(text)?.into()),
         Kind::ServerName => Value::ServerName(text::name::server_name(text)?),
+        Kind::RoutePath => Value::Text(text::field::route_path(text)?),
+        Kind::Token => Value::Text(text::field::token(text)?.into()),
+        Kind::Header => Value::Text(text::field::header(text)?.into()),
+        Kind::Regex => Value::Text(text::template::regex(text)?.into()),
+        Kind::Template => Value::Template(text::template::template(text)?),
+        Kind::Authority => Value::Text(text::field::authority(text)?.into()),
+        Kind::Url => Value::Text(text::field::url(text)?.into()),
+        Kind::RequestKey => Value::RequestKey(text::key::request_key(text)?),
+        Kind::Statuses => Value::Statuses(text::key::statuses(text)?),
+        Kind::Hex => Value::Octets(text::key::hex(text)?),
+        Kind::Rate => Value::Rate(text::rate::rate(text)?),
+        Kind::Payload => Value::Text(payload(text)?.into()),
+        Kind::Bytes { min, max } => Value::Integer(text::size::bytes(text, *min, *max)?),
+        Kind::RequestHost => Value::ServerName(text::name::request_host(text)?),
         Kind::PasswordHash => Value::PasswordHash(text::hash::password_hash(text)?),
         _ => Value::Text(plain(text)?.into()),
     })
@@ -92,6 +115,24 @@ fn plain(text: &str) -> Result<&str, Problem> {
         return Ok(text);
     };
     Err(Problem::new(Code::BadText, message, format!("write 1 to {TEXT_CHARS_MAX} characters on one line")))
+}
+
+fn machine(text: &str) -> Result<&str, Problem> {
+    if text::address::server(text).is_ok() || text::address::ip(text).is_ok() {
+        return Ok(text);
+    }
+    if text.contains([':', '[', ']']) {
+        return text::address::server(text).map(|_| text);
+    }
+    text::name::host(text)
+}
+
+fn payload(text: &str) -> Result<&str, Problem> {
+    if text.len() <= PAYLOAD_BYTES_MAX {
+        return Ok(text);
+    }
+    let message = format!("the text is longer than {PAYLOAD_BYTES_MAX} bytes");
+    Err(Problem::new(Code::BadText, message, "put it into a file"))
 }
 
 fn path(text: &str) -> Result<&str, Problem> {

@@ -70,8 +70,9 @@ pub(crate) static LISTENER_TLS: Table = Table {
             "alpn",
             List(&root::TEXT),
             "[\"http/1.1\"]",
-            "whatever a client offers, none is chosen",
-            "Protocols to choose from by ALPN, preferred first. A client that offers others only is refused.",
+            "under `http` it is `http/1.1`; under `tls`, whatever a client offers, none is chosen",
+            "Protocols to choose from by ALPN, preferred first. A client that offers others only is refused. An `http` \
+             listener speaks `http/1.1`.",
         ),
         Key::default(
             "tickets",

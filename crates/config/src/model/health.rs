@@ -1,7 +1,10 @@
 //! Health checks.
 
-use super::Kind::{Bool, Choice, Duration, Host, Integer, Path, UrlPath};
-use super::{Key, Table, Word, milliseconds, root, seconds};
+use super::Kind::{
+    Bool, Choice, Duration, Headers, Hex, Host, Integer, List, Path, Payload, Regex, Statuses, Text, Token,
+    UrlPath,
+};
+use super::{Key, Kind, Table, Word, milliseconds, root, seconds};
 
 /// `health-check`
 pub(crate) static HEALTH_CHECK: Table = Table {
@@ -14,7 +17,7 @@ pub(crate) static HEALTH_CHECK: Table = Table {
             UrlPath,
             "\"/health\"",
             "another probe",
-            "A GET of this path and query over plain HTTP/1.1 is answered as `expect` and `body` say.",
+            "A request for this path and query over plain HTTP/1.1 is answered as `expect` and `body` say.",
         ),
         Key::optional("https", UrlPath, "\"/owa/healthcheck.htm\"", "another probe", "The same over TLS."),
         Key::optional(
@@ -32,6 +35,24 @@ pub(crate) static HEALTH_CHECK: Table = Table {
             "The `Host` header of the request; also the TLS server name, where none is verified.",
         )
         .only(&["http", "https"]),
+        Key::default("method", Token, "\"GET\"", "The method of the request.").only(&["http", "https"]),
+        Key::optional(
+            "headers",
+            Headers(&Text),
+            "{ X-Health = \"1\" }",
+            "`Host`, `User-Agent`, `Accept` and `Connection` alone",
+            "Further headers of the request. What it says of `User-Agent` and `Accept` is sent in place of ours.",
+        )
+        .only(&["http", "https"]),
+        Key::optional(
+            "sequence",
+            Kind::Tables(&STEP),
+            "[{ send = \"PING\\r\\n\", expect = \"+PONG\" }]",
+            "the connection, or the handshake, is enough",
+            STEP.doc,
+        )
+        .filled()
+        .only(&["tcp", "tls"]),
         Key::optional(
             "expect",
             Integer { min: 100, max: 599 },
@@ -40,6 +61,15 @@ pub(crate) static HEALTH_CHECK: Table = Table {
             "The status that must be answered.",
         )
         .only(&["http", "https", "smtp"]),
+        Key::optional(
+            "statuses",
+            List(&Statuses),
+            "[\"2xx\", \"401\"]",
+            "as `expect` says",
+            "Statuses of which one must be answered: single ones, classes, ranges such as `200-399`. In place of `expect`.",
+        )
+        .filled()
+        .only(&["http", "https"]),
         Key::optional(
             "body",
             root::TEXT,
@@ -93,6 +123,37 @@ pub(crate) static HEALTH_CHECK: Table = Table {
             "The name the certificate must be for; also sent as the TLS server name.",
         )
         .only(&["tls", "https"]),
+    ],
+};
+
+/// An entry of `sequence`
+pub(crate) static STEP: Table = Table {
+    doc: "A conversation in bytes: each step sends something, awaits something, or does both in this order. What is \
+          awaited may stand among more; what stands before it counts no longer.",
+    keys: &[
+        Key::optional(
+            "send",
+            Payload,
+            "\"PING\\r\\n\"",
+            "nothing is sent",
+            "What is sent; `\\r\\n` ends a line.",
+        ),
+        Key::optional("send-hex", Hex, "\"0d 0a\"", "nothing is sent", "The same in hexadecimal digits."),
+        Key::optional("expect", Payload, "\"+PONG\"", "nothing is awaited", "What the server must say."),
+        Key::optional(
+            "expect-hex",
+            Hex,
+            "\"0d 0a\"",
+            "nothing is awaited",
+            "The same in hexadecimal digits.",
+        ),
+        Key::optional(
+            "expect-regex",
+            Regex,
+            "\"^220 .*ESMTP\"",
+            "nothing is awaited",
+            "A regular expression that is found in what it says.",
+        ),
     ],
 };
 

@@ -1,7 +1,11 @@
 //! Listeners and their routes.
 
-use super::Kind::{Bind, Choice, Duration, Integer, List, Name, Network, ServerName};
-use super::{Key, Kind, Table, Word, certificate, later, milliseconds, root, seconds};
+use super::Kind::{Bool, Choice, Duration, Integer, List, Listen, Name, Network};
+use super::http::{
+    ERROR_PAGE, FORWARDED, HTTP, LISTENER_EDITS, LISTENER_REDIRECT, LISTENER_TIMEOUTS, REQUEST_LIMITS, ROUTE,
+};
+use super::waf::PER_SOURCE;
+use super::{Key, Kind, Table, Word, certificate, milliseconds, packet, root, seconds};
 
 /// `[listener.NAME]`
 pub(crate) static LISTENER: Table = Table {
@@ -9,11 +13,12 @@ pub(crate) static LISTENER: Table = Table {
     keys: &[
         Key::required(
             "bind",
-            List(&Bind),
+            List(&Listen),
             "[\"[::]:443\"]",
             "Addresses to accept on. `[::]` takes IPv4 as well. An address may be listed once in the whole file, and \
              not beside `[::]` or `0.0.0.0` with the same port, which take it already. Port 0 takes a free port, which \
-             the `ready` line names.",
+             the `ready` line names. Under `nat`, `dsr` and `tunnel` each is one address and port, and a protocol if it \
+             is not TCP: `\"192.0.2.1:53/udp\"`.",
         )
         .filled(),
         Key::required("mode", Choice(MODES), "\"passthrough\"", "What is done with a connection."),
@@ -21,41 +26,51 @@ pub(crate) static LISTENER: Table = Table {
             "pool",
             Name,
             "\"web\"",
-            "`tcp` and `tls` need it; `passthrough` refuses clients that no route takes (`no-sni-match`)",
-            "Where connections go: under `tcp` and `tls` all of them, under `passthrough` those without a server name \
-             or with one that no route lists.",
+            "`passthrough` refuses clients that no route takes (`no-sni-match`), `http` answers their requests with 404 \
+             (`no-route`); all other modes need it",
+            "Where connections (or packets) go: all of them, but under `passthrough` those without a server name or with \
+             one that no route lists, and under `http` requests that no route takes.",
         ),
         Key::optional(
             "routes",
             Kind::Tables(&ROUTE),
             "[{ sni = [\"mail.example.com\"], pool = \"exchange\" }]",
-            "every client goes to `pool`",
-            "Pools by TLS server name. The first route that lists the name takes the connection.",
+            "everything goes to `pool`",
+            "What is done with whom: under `passthrough` by TLS server name, under `http` by request. The first route that \
+             fits takes the connection or request.",
         )
-        .only(&["passthrough"]),
+        .only(&["passthrough", "http"]),
+        Key::optional(
+            "redirect",
+            Choice(LISTENER_REDIRECT),
+            "\"https\"",
+            "requests that no route takes go to `pool`",
+            "Requests that no route takes are sent elsewhere, all of them where there are no routes.",
+        )
+        .only(HTTP),
         Key::optional(
             "tls",
             Kind::Table(&certificate::LISTENER_TLS),
             "{ certificates = [\"mail\"] }",
-            "`mode = \"tls\"` needs it",
+            "`mode = \"tls\"` needs it; `http` is in clear",
             certificate::LISTENER_TLS.doc,
         )
-        .only(&["tls"]),
+        .only(&["tls", "http"]),
         Key::default(
             "inspect-timeout",
             Duration { min: milliseconds(100), max: seconds(300) },
             "\"5s\"",
-            "How long a client may take to send its ClientHello, under `tls` for its whole handshake \
-             (`client-timeout`).",
+            "How long a client may take to send its ClientHello, under `tls` and \
+             `http` for its whole handshake (`client-timeout`).",
         )
-        .only(&["passthrough", "tls"]),
+        .only(&["passthrough", "tls", "http"]),
         Key::default(
             "plain-http",
             Choice(PLAIN_HTTP),
             "\"refuse\"",
             "What a client gets that speaks plain HTTP where TLS is expected (`client-sent-plain-http`).",
         )
-        .only(&["passthrough", "tls"]),
+        .only(&["passthrough", "tls", "http"]),
         Key::default(
             "not-tls",
             Choice(NOT_TLS),
@@ -86,12 +101,48 @@ pub(crate) static LISTENER: Table = Table {
              it says of the client. `allow` and `refuse` then look at the client that the header names.",
         ),
         Key::optional("limits", Kind::Table(&LISTENER_LIMITS), "{ connections = 10_000 }", "as its keys say", LISTENER_LIMITS.doc),
-        Key::later("hosts", later::HTTP),
-        Key::later("redirect", later::HTTP),
-        Key::later("waf", later::WAF),
-        Key::later("application", later::APPLICATION),
-        Key::later("balance", later::PACKET_BALANCE),
-        Key::later("hash-on", later::PACKET_BALANCE),
+        Key::optional(
+            "timeouts",
+            Kind::Table(&LISTENER_TIMEOUTS),
+            "{ head = \"10s\", keep-alive = \"2m\" }",
+            "as its keys say",
+            LISTENER_TIMEOUTS.doc,
+        )
+        .only(HTTP),
+        LISTENER_EDITS[0],
+        LISTENER_EDITS[1],
+        LISTENER_EDITS[2],
+        LISTENER_EDITS[3],
+        LISTENER_EDITS[4],
+        LISTENER_EDITS[5],
+        Key::optional("forwarded", Kind::Table(&FORWARDED), "{ trust = [\"10.0.10.0/24\"] }", "as its keys say", FORWARDED.doc)
+            .only(HTTP),
+        Key::optional(
+            "error-pages",
+            Kind::Tables(&ERROR_PAGE),
+            "[{ status = 503, file = \"/etc/transom/503.html\" }]",
+            "a sentence in plain text",
+            ERROR_PAGE.doc,
+        )
+        .only(HTTP),
+        Key::default(
+            "ready",
+            Bool,
+            "false",
+            "Whether `/.transom/ready` is answered here: 200, or 503 while draining or while a pool of this listener has \
+             no server up. For a balancer in front.",
+        )
+        .only(HTTP),
+        Key::optional(
+            "waf",
+            Name,
+            "\"default\"",
+            "none",
+            "The firewall that looks at requests; routes may name another.",
+        )
+        .only(HTTP),
+        packet::BALANCE,
+        packet::HASH_ON,
     ],
 };
 
@@ -108,10 +159,13 @@ pub(crate) const MODES: &[Word] = &[
         "TLS is decrypted with the certificates of `tls`; what is inside goes to one pool unread, encrypted again where \
          the pool's `connect` says so.",
     ),
-    Word::later("http", later::HTTP),
-    Word::later("nat", later::PACKET),
-    Word::later("dsr", later::PACKET),
-    Word::later("tunnel", later::PACKET),
+    Word::new(
+        "http",
+        "Requests are read, and each is routed by itself: HTTP/1.1, in clear or over TLS with the certificates of `tls`.",
+    ),
+    packet::NAT,
+    packet::DSR,
+    packet::TUNNEL,
 ];
 
 /// `plain-http`
@@ -126,32 +180,6 @@ pub(crate) const NOT_TLS: &[Word] = &[
     Word::new("refuse", "It is cut (`client-bad-request`, or `client-timeout` when it said nothing)."),
     Word::new("pool", "It goes to the listener's `pool` as it is."),
 ];
-
-/// An entry of `routes`
-pub(crate) static ROUTE: Table = Table {
-    doc: "One route of a passthrough listener. Also written `[[listener.NAME.routes]]`.",
-    keys: &[
-        Key::required(
-            "sni",
-            List(&ServerName),
-            "[\"mail.example.com\", \"*.example.net\"]",
-            "Server names, in any letter case. `*.example.net` takes every name below `example.net`, of one label or \
-             more, but not `example.net` itself.",
-        )
-        .filled(),
-        Key::required("pool", Name, "\"exchange\"", "Where such connections go."),
-        Key::later("name", later::HTTP),
-        Key::later("host", later::HTTP),
-        Key::later("hosts", later::HTTP),
-        Key::later("path", later::HTTP),
-        Key::later("paths", later::HTTP),
-        Key::later("method", later::HTTP),
-        Key::later("methods", later::HTTP),
-        Key::later("redirect", later::HTTP),
-        Key::later("set-request-headers", later::HTTP),
-        Key::later("set-response-headers", later::HTTP),
-    ],
-};
 
 /// `limits` of a listener
 pub(crate) static LISTENER_LIMITS: Table = Table {
@@ -171,5 +199,16 @@ pub(crate) static LISTENER_LIMITS: Table = Table {
             "Connections the kernel keeps while they wait to be accepted. The kernel's own limit, \
              `net.core.somaxconn`, may be lower.",
         ),
+        Key::optional(
+            "per-source",
+            Kind::Table(&PER_SOURCE),
+            "{ connections = 200, connections-rate = \"50/s\" }",
+            "no limits",
+            PER_SOURCE.doc,
+        ),
+        REQUEST_LIMITS[0],
+        REQUEST_LIMITS[1],
+        REQUEST_LIMITS[2],
+        REQUEST_LIMITS[3],
     ],
 };

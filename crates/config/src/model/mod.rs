@@ -2,13 +2,17 @@
 //! when left out, and what to tell an administrator about it. From it come the checks of keys and types, the defaults,
 //! the JSON Schema and the reference page, so that they cannot differ.
 
+pub(crate) mod application;
 pub(crate) mod certificate;
 pub(crate) mod health;
+pub(crate) mod http;
 pub(crate) mod later;
 pub(crate) mod listener;
+pub(crate) mod packet;
 pub(crate) mod pool;
 pub(crate) mod root;
 pub(crate) mod shield;
+pub(crate) mod waf;
 
 use std::time::Duration;
 
@@ -152,19 +156,11 @@ pub(crate) struct Word {
     pub(crate) word: &'static str,
     /// What it means.
     pub(crate) doc: &'static str,
-    /// Set when a later release owns it.
-    pub(crate) later: Option<Later>,
 }
 
 impl Word {
-    /// A word of this release.
     pub(crate) const fn new(word: &'static str, doc: &'static str) -> Self {
-        Self { word, doc, later: None }
-    }
-
-    /// A word that a later release owns.
-    pub(crate) const fn later(word: &'static str, later: Later) -> Self {
-        Self { word, doc: later.what, later: Some(later) }
+        Self { word, doc }
     }
 }
 
@@ -205,22 +201,61 @@ pub(crate) enum Kind {
     Sink,
     /// Address and port to accept on.
     Bind,
+    /// Address and port of a listener, perhaps with a protocol.
+    Listen,
     /// Address or name, and port, of a server.
     Server,
+    /// Address or name of a machine, perhaps with a port.
+    Machine,
     /// An address alone.
     Ip,
     /// A network or an address.
     Network,
     /// How many in which time.
-    Rate,
+    PacketRate,
     /// Protocol and port, perhaps of one source.
     Allow,
     /// The name of an interface.
     Interface,
     /// A server name of TLS, or a wildcard.
     ServerName,
+    /// A host that requests are for: a server name of TLS, or an IPv4 address.
+    RequestHost,
     /// An argon2id hash.
     PasswordHash,
+    /// A path that requests are compared with.
+    RoutePath,
+    /// A method or another word of HTTP.
+    Token,
+    /// The name of a header that may be edited.
+    Header,
+    /// A regular expression.
+    Regex,
+    /// The value of a header, with places to fill in.
+    Template,
+    /// A host, perhaps with a port.
+    Authority,
+    /// A whole URL.
+    Url,
+    /// What clients or requests are told apart by.
+    RequestKey,
+    /// A status, a class or a range of statuses.
+    Statuses,
+    /// Bytes in hexadecimal digits.
+    Hex,
+    /// So many in so long.
+    Rate,
+    /// Text that may have several lines and control characters.
+    Payload,
+    /// A number of bytes with a unit, in a range.
+    Bytes {
+        /// The least.
+        min: u64,
+        /// The most.
+        max: u64,
+    },
+    /// A table of header names, each with a value of this kind.
+    Headers(&'static Kind),
     /// Any number of these.
     List(&'static Kind),
     /// A table of its own.
@@ -249,14 +284,31 @@ impl Kind {
             Self::Choice(_) => "a word in quotation marks",
             Self::Sink => "`stdout`, `stderr`, `off` or an absolute path",
             Self::Bind => "an address and port to accept on",
+            Self::Listen => "an address and port, for packets perhaps with `/tcp` or `/udp`",
             Self::Server => "an address or name, and a port",
+            Self::Machine => "an address or name, perhaps with a port",
             Self::Ip => "an address",
             Self::Network => "a network or an address",
-            Self::Rate => "a rate such as `100/s`, `20k/s` or `30/m`",
+            Self::PacketRate => "a rate such as `100/s`, `20k/s` or `30/m`",
             Self::Allow => "a protocol and port such as `tcp/443`",
             Self::Interface => "the name of an interface",
             Self::ServerName => "a server name, perhaps with `*.` in front",
+            Self::RequestHost => "a host name, perhaps with `*.` in front",
             Self::PasswordHash => "an argon2id hash",
+            Self::RoutePath => "a path that begins with `/`, not encoded",
+            Self::Token => "a word of HTTP",
+            Self::Header => "the name of a header",
+            Self::Regex => "a regular expression",
+            Self::Template => "the value of a header",
+            Self::Authority => "a host, perhaps with a port",
+            Self::Url => "a URL with `http://` or `https://`",
+            Self::RequestKey => "a part of the request",
+            Self::Statuses => "a status such as `200`, or a class such as `2xx`, in quotation marks",
+            Self::Rate => "a rate such as `50/s`, in quotation marks",
+            Self::Hex => "bytes in hexadecimal digits",
+            Self::Payload => "text, of several lines perhaps",
+            Self::Bytes { .. } => "a number of bytes",
+            Self::Headers(_) => "a table of headers",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
             Self::Tables(_) => "a list of tables",
@@ -329,8 +381,7 @@ mod tests {
             for key in table.keys.iter().filter(|key| key.later.is_none()) {
                 assert!(key.doc.ends_with('.') && key.doc.len() > 5, "{path}.{}: {}", key.name, key.doc);
                 if let Kind::Choice(words) = key.kind {
-                    let ends = |word: &Word| word.later.is_some() != word.doc.ends_with('.');
-                    assert!(words.iter().all(ends), "{path}.{}", key.name);
+                    assert!(words.iter().all(|word| word.doc.ends_with('.')), "{path}.{}", key.name);
                 }
             }
         }
@@ -340,25 +391,12 @@ mod tests {
     fn what_comes_later_says_what_and_what_to_do_until_then() {
         for (path, table) in all() {
             for key in table.keys {
-                for later in
-                    key.later.iter().chain(words(&key.kind).iter().filter_map(|word| word.later.as_ref()))
-                {
-                    let sentence = !later.what.ends_with('.') && later.what.contains(" come");
-                    assert!(sentence || later.what.contains("packet"), "{path}.{}: {}", key.name, later.what);
-                    assert!(
-                        !later.instead.is_empty() && !later.instead.ends_with('.'),
-                        "{path}.{}",
-                        key.name
-                    );
-                }
+                let Some(later) = key.later else { continue };
+                let sentence = !later.what.ends_with('.') && later.what.contains(" come");
+                assert!(sentence || later.what.contains("packet"), "{path}.{}: {}", key.name, later.what);
+                let instead = !later.instead.is_empty() && !later.instead.ends_with('.');
+                assert!(instead, "{path}.{}", key.name);
             }
-        }
-    }
-
-    fn words(kind: &Kind) -> &'static [Word] {
-        match kind {
-            Kind::Choice(words) => words,
-            _ => &[],
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Pools, their servers, and stick tables.
 
-use super::Kind::{Bool, Choice, Duration, Integer, Ip, List, Name, Server};
-use super::{Key, Kind, Table, Word, certificate, health, later, milliseconds, root, seconds};
+use super::Kind::{Bool, Choice, Duration, Host, Integer, Ip, List, Name, Server, Token};
+use super::http::HTTP;
+use super::{Key, Kind, Table, Word, application, certificate, health, later, milliseconds, root, seconds};
 
 /// `[pool.NAME]`
 pub(crate) static POOL: Table = Table {
@@ -20,8 +21,7 @@ pub(crate) static POOL: Table = Table {
             "\"round-robin\"",
             "How a server is chosen for a new connection.",
         ),
-        Key::default("hash-on", Choice(HASH_ON), "\"source\"", "What `balance = \"hash\"` hashes.")
-            .only(&["hash"]),
+        Key::default("hash-on", Kind::RequestKey, "\"source\"", HASH_ON).only(&["hash"]),
         Key::default(
             "zones",
             Choice(ZONES),
@@ -35,6 +35,22 @@ pub(crate) static POOL: Table = Table {
             "each connection is balanced anew",
             STICK.doc,
         ),
+        Key::optional(
+            "cookie",
+            Kind::Table(&COOKIE),
+            "{ name = \"SRV\" }",
+            "the client remembers nothing",
+            COOKIE.doc,
+        )
+        .only(HTTP),
+        Key::optional(
+            "reuse",
+            Kind::Table(&REUSE),
+            "{ idle = 64, idle-for = \"1m\" }",
+            "as its keys say",
+            REUSE.doc,
+        )
+        .only(HTTP),
         Key::optional(
             "health-check",
             Kind::Table(&health::HEALTH_CHECK),
@@ -96,7 +112,13 @@ pub(crate) static POOL: Table = Table {
             "the kernel's choice",
             SOURCE.doc,
         ),
-        Key::later("application", later::APPLICATION),
+        Key::optional(
+            "application",
+            Choice(application::OF_POOL),
+            "\"exchange\"",
+            "it serves whatever is asked",
+            "Whose servers these are.",
+        ),
     ],
 };
 
@@ -155,7 +177,9 @@ pub(crate) const BALANCES: &[Word] = &[
 ];
 
 /// `hash-on`
-pub(crate) const HASH_ON: &[Word] = &[Word::new("source", "The client's address.")];
+const HASH_ON: &str = "What `balance = \"hash\"` hashes: `source`, the client's address; under `http` also `path`, `uri` \
+                       (path and query as they came), `header:NAME`, `cookie:NAME` or `query:NAME`. Where a request has \
+                       no such header, cookie or parameter, it is the client's address.";
 
 /// `zones`
 pub(crate) const ZONES: &[Word] = &[
@@ -174,7 +198,12 @@ pub(crate) const ON_DOWN: &[Word] = &[
 pub(crate) static STICK: Table = Table {
     doc: "Gives a client the server it had before, while that is up and the entry has not expired.",
     keys: &[
-        Key::default("on", Choice(STICK_ON), "\"source\"", "What a client is known by."),
+        Key::default(
+            "on",
+            Kind::RequestKey,
+            "\"source\"",
+            "What a client is known by, in the words of `hash-on`. All but `source` need a table with `key = \"text\"`.",
+        ),
         Key::required(
             "table",
             Name,
@@ -183,9 +212,6 @@ pub(crate) static STICK: Table = Table {
         ),
     ],
 };
-
-/// `on` of `stick`
-pub(crate) const STICK_ON: &[Word] = &[Word::new("source", "Its address.")];
 
 /// `passive`
 pub(crate) static PASSIVE: Table = Table {
@@ -222,6 +248,14 @@ pub(crate) static TIMEOUTS: Table = Table {
             "\"65m\"",
             "Without a byte in either direction, a connection is closed. ActiveSync holds one for up to 59 minutes.",
         ),
+        Key::default(
+            "response",
+            Duration { min: milliseconds(100), max: seconds(86_400) },
+            "\"2m\"",
+            "Until the head of a response has come, and between any two pieces of its body (`server-response-timeout`). \
+             Requests that servers hold on purpose (ActiveSync, MAPI, RPC, EWS notifications) have 65 minutes.",
+        )
+        .only(HTTP),
     ],
 };
 
@@ -296,7 +330,14 @@ pub(crate) static SOURCE: Table = Table {
             "Addresses of this machine that are used in turn, each for servers of its own family. Each gives about 28 to 64 thousand connections to one \
              server.",
         ),
-        Key::later("client", later::CLIENT_SOURCE),
+        Key::default(
+            "client",
+            Bool,
+            "false",
+            "Whether it is the client's own address, so that servers which read no PROXY header (Exchange's receive \
+             connectors) see who connects. It needs routing, which `check` prints, and the rights to do it \
+             (CAP_NET_ADMIN). A connection then never serves another client.",
+        ),
     ],
 };
 
@@ -322,4 +363,85 @@ pub(crate) static STICK_TABLE: Table = Table {
 };
 
 /// `key` of a stick table
-pub(crate) const STICK_KEYS: &[Word] = &[Word::new("ip", "The client's address.")];
+pub(crate) const STICK_KEYS: &[Word] = &[
+    Word::new("ip", "The client's address."),
+    Word::new(
+        "text",
+        "A header, a cookie, a part of the URI; kept as a hash, in as much room as an address.",
+    ),
+];
+
+/// `cookie`
+pub(crate) static COOKIE: Table = Table {
+    doc: "The client itself remembers which server it was given, in a cookie.",
+    keys: &[
+        Key::required("name", Token, "\"SRV\"", "Its name."),
+        Key::default("mode", Choice(COOKIE_MODES), "\"insert\"", "Whose cookie it is."),
+        Key::optional(
+            "secure",
+            Bool,
+            "true",
+            "where the client speaks TLS to us",
+            "Whether it says `Secure`: only sent over TLS.",
+        ),
+        Key::default("http-only", Bool, "true", "Whether it says `HttpOnly`: scripts do not see it."),
+        Key::optional(
+            "same-site",
+            Choice(SAME_SITE),
+            "\"Lax\"",
+            "it does not say",
+            "`SameSite`: whether other sites' pages may send it.",
+        ),
+        Key::optional(
+            "max-age",
+            Duration { min: seconds(1), max: seconds(34_560_000) },
+            "\"8h\"",
+            "until the browser is closed",
+            "How long the client remembers.",
+        ),
+        Key::optional(
+            "domain",
+            Host,
+            "\"example.com\"",
+            "the host alone",
+            "A domain whose hosts all get it.",
+        ),
+    ],
+};
+
+/// `mode` of `cookie`
+pub(crate) const COOKIE_MODES: &[Word] = &[
+    Word::new("insert", "Ours: set in responses, taken out of requests."),
+    Word::new(
+        "prefix",
+        "The application's own: the server is put before its value in responses, and taken off in requests.",
+    ),
+    Word::new("rewrite", "The application's own: written over in responses."),
+];
+
+/// `same-site`
+pub(crate) const SAME_SITE: &[Word] = &[
+    Word::new("Strict", "They may not."),
+    Word::new("Lax", "Only links may."),
+    Word::new("None", "They may; needs `secure`."),
+];
+
+/// `reuse`
+pub(crate) static REUSE: Table = Table {
+    doc: "Idle connections to servers that wait for further requests, of other clients too. One that carried a login of \
+          the connection (NTLM, Negotiate) never does.",
+    keys: &[
+        Key::default(
+            "idle",
+            Integer { min: 0, max: 100_000 },
+            "64",
+            "How many each worker keeps for each server. 0 keeps none.",
+        ),
+        Key::default(
+            "idle-for",
+            Duration { min: seconds(1), max: seconds(3600) },
+            "\"1m\"",
+            "How long one is kept; below what the servers keep theirs (IIS: two minutes).",
+        ),
+    ],
+};

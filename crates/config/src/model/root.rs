@@ -1,7 +1,9 @@
 //! The top level, and the tables about the program itself.
 
 use super::Kind::{Bind, Choice, Duration, Glob, Integer, List, Name, Named, PasswordHash, Path, Sink, Text};
-use super::{Key, Kind, Table, Word, certificate, later, listener, pool, seconds, shield};
+use super::{
+    Key, Kind, Table, Word, application, certificate, later, listener, packet, pool, seconds, shield, waf,
+};
 
 /// The whole file.
 pub(crate) static ROOT: Table = Table {
@@ -62,11 +64,31 @@ pub(crate) static ROOT: Table = Table {
             "nothing to serve: an error",
             listener::LISTENER.doc,
         ),
+        Key::optional(
+            "packet",
+            Kind::Table(&packet::PACKET),
+            "{ interfaces = [\"eth0\"] }",
+            "as its keys say",
+            packet::PACKET.doc,
+        ),
+        Key::optional(
+            "application",
+            Named(&application::APPLICATION),
+            "",
+            "listeners and pools are written out",
+            application::APPLICATION.doc,
+        ),
         Key::optional("pool", Named(&pool::POOL), "", "no pool", pool::POOL.doc),
         Key::optional("stick-table", Named(&pool::STICK_TABLE), "", "no table", pool::STICK_TABLE.doc),
+        Key::optional("waf", Named(&waf::WAF), "", "no firewall", waf::WAF.doc),
+        Key::optional(
+            "abuse",
+            Kind::Table(&waf::ABUSE),
+            "{ failures-per-source = { count = 30, per = \"10m\", ban = \"15m\" } }",
+            "nothing is counted",
+            waf::ABUSE.doc,
+        ),
         Key::later("acme", later::ACME),
-        Key::later("application", later::APPLICATION),
-        Key::later("waf", later::WAF),
         Key::optional(
             "shield",
             Kind::Table(&shield::SHIELD),

@@ -1,6 +1,6 @@
 //! `[shield]` and `[[shield.contexts]]`
 
-use super::Kind::{Allow, Choice, Integer, Interface, List, Network, Rate, Table as Inline};
+use super::Kind::{Allow, Choice, Integer, Interface, List, Network, PacketRate, Table as Inline};
 use super::{Key, Kind, Table, Word};
 
 /// `[shield]`
@@ -111,7 +111,7 @@ pub(crate) static CONTEXT: Table = Table {
         Key::optional("total", Inline(&TOTAL), "{ udp = \"50k/s\" }", "no limit", TOTAL.doc),
         Key::default(
             "strays",
-            Rate,
+            PacketRate,
             "\"1k/s\"",
             "Packets of no known connection that go on all the same under `tracking = \"stateful\"`, so that whoever \
              lost a connection with this machine is told at once.",
@@ -125,7 +125,7 @@ pub(crate) static SYN_COOKIES: Table = Table {
           everything behind it the source is challenged once.",
     keys: &[Key::required(
         "above",
-        Rate,
+        PacketRate,
         "\"20k/s\"",
         "Openings of the context above which proof is asked for; `\"0/s\"` is always.",
     )],
@@ -135,10 +135,10 @@ pub(crate) static SYN_COOKIES: Table = Table {
 pub(crate) static PER_SOURCE: Table = Table {
     doc: "What one source may send: an IPv4 address, or a /64 of IPv6.",
     keys: &[
-        Key::optional("syn", Rate, "\"100/s\"", "no limit", "Openings of TCP connections."),
-        Key::optional("packets", Rate, "\"20k/s\"", "no limit", "Packets of every kind."),
-        Key::optional("udp", Rate, "\"1k/s\"", "no limit", "UDP, and what is neither TCP nor ICMP."),
-        Key::optional("icmp", Rate, "\"10/s\"", "no limit", "Packets of ICMP."),
+        Key::optional("syn", PacketRate, "\"100/s\"", "no limit", "Openings of TCP connections."),
+        Key::optional("packets", PacketRate, "\"20k/s\"", "no limit", "Packets of every kind."),
+        Key::optional("udp", PacketRate, "\"1k/s\"", "no limit", "UDP, and what is neither TCP nor ICMP."),
+        Key::optional("icmp", PacketRate, "\"10/s\"", "no limit", "Packets of ICMP."),
         Key::optional(
             "connections",
             Integer { min: 1, max: 16_777_216 },
@@ -153,7 +153,7 @@ pub(crate) static PER_SOURCE: Table = Table {
 pub(crate) static TOTAL: Table = Table {
     doc: "What all sources together may send to the context; each CPU has an equal part.",
     keys: &[
-        Key::optional("udp", Rate, "\"50k/s\"", "no limit", "UDP, and what is neither TCP nor ICMP."),
-        Key::optional("icmp", Rate, "\"1k/s\"", "no limit", "Packets of ICMP."),
+        Key::optional("udp", PacketRate, "\"50k/s\"", "no limit", "UDP, and what is neither TCP nor ICMP."),
+        Key::optional("icmp", PacketRate, "\"1k/s\"", "no limit", "Packets of ICMP."),
     ],
 };

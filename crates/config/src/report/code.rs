@@ -46,12 +46,16 @@ pub enum Code {
     BadAddress,
     MissingPort,
     BadNetwork,
-    BadRate,
     BadAllow,
     BadName,
     BadServerName,
     BadPath,
     BadText,
+    BadHeader,
+    BadPlaceholder,
+    BadRegex,
+    BadSize,
+    BadRate,
     BadPasswordHash,
     PasswordInClear,
     EmptyList,
@@ -65,9 +69,11 @@ pub enum Code {
     AdminExposed,
     KeyNotHonoured,
     RepeatedRoute,
+    ShadowedRoute,
     UnusedCertificate,
     UnusedPool,
     UnusedStickTable,
+    UnusedWaf,
     UnusedUsers,
     OnlyBackups,
     NoneInService,
@@ -78,6 +84,7 @@ pub enum Code {
     SourceNeverAdmitted,
     EverybodyBelieved,
     UnverifiedServers,
+    UsersLockedOut,
 }
 
 impl Code {
@@ -103,12 +110,16 @@ impl Code {
         Self::BadAddress,
         Self::MissingPort,
         Self::BadNetwork,
-        Self::BadRate,
         Self::BadAllow,
         Self::BadName,
         Self::BadServerName,
         Self::BadPath,
         Self::BadText,
+        Self::BadHeader,
+        Self::BadPlaceholder,
+        Self::BadRegex,
+        Self::BadSize,
+        Self::BadRate,
         Self::BadPasswordHash,
         Self::PasswordInClear,
         Self::EmptyList,
@@ -122,9 +133,11 @@ impl Code {
         Self::AdminExposed,
         Self::KeyNotHonoured,
         Self::RepeatedRoute,
+        Self::ShadowedRoute,
         Self::UnusedCertificate,
         Self::UnusedPool,
         Self::UnusedStickTable,
+        Self::UnusedWaf,
         Self::UnusedUsers,
         Self::OnlyBackups,
         Self::NoneInService,
@@ -135,6 +148,7 @@ impl Code {
         Self::SourceNeverAdmitted,
         Self::EverybodyBelieved,
         Self::UnverifiedServers,
+        Self::UsersLockedOut,
     ];
 
     /// Error or warning.
@@ -186,11 +200,23 @@ impl Code {
             Self::BadAddress => ("bad-address", Error, "a text is not an address"),
             Self::MissingPort => ("missing-port", Error, "an address has no port"),
             Self::BadNetwork => ("bad-network", Error, "a text is not a network such as `192.0.2.0/24`"),
-            Self::BadRate => ("bad-rate", Error, "a text is not a rate such as `100/s`"),
             Self::BadAllow => ("bad-allow", Error, "a text does not say what is allowed, such as `tcp/443`"),
             Self::BadName => ("bad-name", Error, "a name has characters that names cannot have"),
             Self::BadServerName => ("bad-server-name", Error, "no TLS client can ask for this name"),
             Self::BadPath => ("bad-path", Error, "a path is not absolute, or not of the form it must have"),
+            Self::BadRate => ("bad-rate", Error, "a rate is not a whole number and one of `/s`, `/m`, `/h`"),
+            Self::BadSize => ("bad-size", Error, "a number of bytes is not a whole number and a unit"),
+            Self::BadRegex => {
+                ("bad-regex", Error, "a regular expression does not compile, or takes too much memory")
+            }
+            Self::BadPlaceholder => {
+                ("bad-placeholder", Error, "a value has a place in it that nothing fills in")
+            }
+            Self::BadHeader => (
+                "bad-header",
+                Error,
+                "a header has a name or value that it cannot have, or is not ours to edit",
+            ),
             Self::BadText => ("bad-text", Error, "a text is empty, too long or has control characters"),
             Self::BadPasswordHash => {
                 ("bad-password-hash", Error, "a password hash is not a whole argon2id hash")
@@ -218,11 +244,15 @@ impl Code {
                 ("admin-exposed", Error, "the admin address can be reached from outside without a user")
             }
             Self::KeyNotHonoured => ("key-not-honoured", Warning, "the mode does nothing with the key"),
+            Self::ShadowedRoute => {
+                ("shadowed-route", Warning, "an earlier route takes every request that this one could take")
+            }
             Self::RepeatedRoute => ("repeated-route", Warning, "a name is listed again, for the same pool"),
             Self::UnusedCertificate => {
                 ("unused-certificate", Warning, "neither a listener nor a pool uses the certificate")
             }
             Self::UnusedPool => ("unused-pool", Warning, "no listener leads to the pool"),
+            Self::UnusedWaf => ("unused-waf", Warning, "no listener and no route uses the firewall"),
             Self::UnusedStickTable => ("unused-stick-table", Warning, "no pool sticks by the table"),
             Self::UnusedUsers => ("unused-users", Warning, "there are admin users but no admin address"),
             Self::OnlyBackups => ("only-backups", Warning, "every server of a pool is a backup"),
@@ -246,6 +276,9 @@ impl Code {
             }
             Self::EverybodyBelieved => {
                 ("everybody-believed", Warning, "any client may claim any address by a PROXY protocol header")
+            }
+            Self::UsersLockedOut => {
+                ("users-locked-out", Warning, "failing in a user's name bans that user, whoever does it")
             }
             Self::UnverifiedServers => (
                 "unverified-servers",

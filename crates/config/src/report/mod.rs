@@ -140,6 +140,12 @@ impl Report {
             Severity::Error => &mut self.errors,
             Severity::Warning => &mut self.warnings,
         };
+        // What one line stands for, several pools of an application say, is at fault once.
+        let same =
+            |one: &Fault| one.span == fault.span && one.code == fault.code && one.message == fault.message;
+        if kept.faults.iter().any(same) {
+            return;
+        }
         kept.count += 1;
         if kept.faults.len() < FAULTS_MAX {
             kept.faults.push(fault);

@@ -3,12 +3,17 @@
 
 pub(crate) mod address;
 pub(crate) mod duration;
+pub(crate) mod field;
 pub(crate) mod hash;
+pub(crate) mod key;
 pub(crate) mod name;
 pub(crate) mod number;
 mod punycode;
+pub(crate) mod rate;
 pub(crate) mod shield;
+pub(crate) mod size;
 pub(crate) mod spelling;
+pub(crate) mod template;
 
 use crate::report::Code;
 

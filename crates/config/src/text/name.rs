@@ -96,6 +96,14 @@ pub(crate) fn server_name(text: &str) -> Result<ServerName, Problem> {
     Ok(if below { ServerName::Below(format!(".{host}").into()) } else { ServerName::Exact(host.into()) })
 }
 
+/// Reads a host that requests are for: as a name of a route, but clients may ask for an IPv4 address as well.
+pub(crate) fn request_host(text: &str) -> Result<ServerName, Problem> {
+    if text.parse::<std::net::Ipv4Addr>().is_ok() {
+        return Ok(ServerName::Exact(text.into()));
+    }
+    server_name(text)
+}
+
 /// What is wrong with a host name, and what to do.
 fn host_fault(text: &str) -> Option<(String, Cow<'static, str>)> {
     if text.is_empty() {
@@ -176,6 +184,13 @@ mod tests {
         assert_eq!(server_name("xn--mnchen-3ya.test"), exact("xn--mnchen-3ya.test"));
         assert_eq!(server_name("*.Example.com"), below(".example.com"));
         assert_eq!(server_name("*.com"), below(".com"));
+    }
+
+    #[test]
+    fn requests_are_for_names_and_addresses() {
+        assert_eq!(request_host("192.0.2.1"), Ok(ServerName::Exact("192.0.2.1".into())));
+        assert_eq!(request_host("*.A.test"), Ok(ServerName::Below(".a.test".into())));
+        assert!(request_host("a.test:80").is_err());
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use super::{Problem, address};
 use crate::report::Code;
-use crate::{Allow, AllowWhat, Per, Rate};
+use crate::{Allow, AllowWhat, PacketRate, Per};
 
 /// A billion a second: more than any line carries.
 const COUNT_MAX: u64 = 1_000_000_000;
 
 /// Reads `"100/s"`, `"20k/s"`, `"1M/s"`, `"30/m"`, `"5/h"`.
-pub(crate) fn rate(text: &str) -> Result<Rate, Problem> {
+pub(crate) fn rate(text: &str) -> Result<PacketRate, Problem> {
     let bad = |message: String, remedy: String| Err(Problem::new(Code::BadRate, message, remedy));
     let Some((count, unit)) = text.split_once('/') else {
         return bad(
@@ -32,7 +32,7 @@ pub(crate) fn rate(text: &str) -> Result<Rate, Problem> {
     let whole = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     let number = digits.parse::<u64>().ok().filter(|_| whole).and_then(|number| number.checked_mul(times));
     match number {
-        Some(count) if count <= COUNT_MAX => Ok(Rate { count, per }),
+        Some(count) if count <= COUNT_MAX => Ok(PacketRate { count, per }),
         Some(_) => {
             bad(format!("`{text}` is more than can be counted"), "write at most \"1000M/s\"".to_owned())
         }

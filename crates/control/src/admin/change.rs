@@ -1,13 +1,12 @@
 //! The few things that may be changed while the program runs.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
-use transom_state::{AdminState, World};
+use transom_state::{AdminState, StickKey, World};
 
 use super::answer::Answer;
 use super::view;
@@ -92,17 +91,12 @@ pub(super) fn delete_entry(world: &World, table: &str, key: &str) -> Answer {
     let Some(table) = world.stick_table(table) else {
         return Answer::not_found(format!("there is no stick table {table}"));
     };
-    let Ok(address) = key.parse::<IpAddr>() else {
-        return Answer::bad_request(format!(
-            "{key:?} is not an address, and this table's keys are addresses"
-        ));
-    };
-    let name = table.name();
-    if !table.clear(address) {
-        return Answer::not_found(format!("stick table {name} has no entry {address}"));
+    let (key, name) = (StickKey::written(key), table.name());
+    if !table.clear(key) {
+        return Answer::not_found(format!("stick table {name} has no entry {key}"));
     }
-    log::info!("admin: entry {address} of stick table {name} was deleted");
-    Answer::json(&json!({ "table": &**name, "key": address.to_string(), "deleted": true }))
+    log::info!("admin: entry {key} of stick table {name} was deleted");
+    Answer::json(&json!({ "table": &**name, "key": key.to_string(), "deleted": true }))
 }
 
 /// Forgets all entries of a stick table.

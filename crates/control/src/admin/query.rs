@@ -63,7 +63,7 @@ pub(super) fn entries(world: &World, table: &str, query: &str, now: Instant) -> 
         .iter()
         .map(|entry| {
             json!({
-                "key": entry.key.to_canonical().to_string(),
+                "key": entry.key.to_string(),
                 "server": &*entry.server,
                 "expires_seconds": entry.expires_in.as_secs_f64(),
             })

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use transom_config::{Balance, ListenerMode, Role};
+use transom_config::{Balance, Role};
 use transom_state::{Condition, Fault, LastProbe, Listener, Pool, Server, StickTable, World};
 
 use crate::shared::Shared;
@@ -19,10 +19,10 @@ fn listener(listener: &Listener, addresses: &[SocketAddr]) -> Value {
     let counters = listener.counters();
     json!({
         "name": &**listener.name(),
-        "mode": mode_word(&listener.config.mode),
+        "mode": listener.config.mode.word(),
         "bind": listener.config.bind.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "addresses": addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "pools": pools_of(&listener.config.mode),
+        "pools": listener.config.mode.pools().into_iter().map(|pool| &**pool).collect::<Vec<_>>(),
         "connections": listener.gate().used(),
         "connections_max": listener.gate().limit(),
         "connections_total": counters.connections.sum(),
@@ -144,33 +144,12 @@ pub(super) fn config(world: &World) -> Value {
     json!({ "generation": world.generation, "toml": transom_config::expanded_for_viewers(&world.config) })
 }
 
-fn pools_of(mode: &ListenerMode) -> Vec<&str> {
-    let mut pools: Vec<&str> = match mode {
-        ListenerMode::Tcp { pool } => vec![pool],
-        ListenerMode::Tls(terminate) => vec![&terminate.pool],
-        ListenerMode::Passthrough(passthrough) => {
-            passthrough.routes.iter().map(|route| &*route.pool).chain(passthrough.pool.as_deref()).collect()
-        }
-    };
-    let mut seen = std::collections::HashSet::new();
-    pools.retain(|pool| seen.insert(*pool));
-    pools
-}
-
-fn mode_word(mode: &ListenerMode) -> &'static str {
-    match mode {
-        ListenerMode::Tcp { .. } => "tcp",
-        ListenerMode::Passthrough(_) => "passthrough",
-        ListenerMode::Tls(_) => "tls",
-    }
-}
-
 fn balance_word(balance: Balance) -> &'static str {
     match balance {
         Balance::RoundRobin => "round-robin",
         Balance::LeastConnections => "least-connections",
         Balance::Random => "random",
-        Balance::HashSource => "hash",
+        Balance::Hash => "hash",
         Balance::First => "first",
     }
 }

@@ -1,4 +1,6 @@
-//! The HTTP probe: one GET over HTTP/1.1 (RFC 9112), its status and, where asked, text in its body.
+//! The HTTP probe: one request over HTTP/1.1 (RFC 9112), its status and, where asked, text in its body.
+
+use std::fmt;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use transom_config::Expect;
@@ -14,19 +16,48 @@ const FIELDS_MAX: usize = 100;
 /// Bytes of a body that are searched for the expected text, as they come over the wire.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// Asks for `path` and compares the answer with `expect`.
-pub(super) async fn get<S: AsyncRead + AsyncWrite + Unpin>(
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request<'a> {
+    /// `GET` mostly.
+    pub(super) method: &'a str,
+    /// The `Host` header.
+    pub(super) host: &'a str,
+    /// Path and query.
+    pub(super) path: &'a str,
+    /// Further headers; they stand in place of ours of the same names.
+    pub(super) headers: &'a [(Box<str>, Box<str>)],
+}
+
+/// Headers that are sent unless the configuration has them.
+const HEADERS: [(&str, &str); 2] = [("User-Agent", "transom-health-check"), ("Accept", "*/*")];
+
+impl Request<'_> {
+    fn head(&self) -> String {
+        let own = |name: &str| self.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+        let ours = HEADERS.into_iter().filter(|(name, _)| !own(name));
+        let all = ours.chain(self.headers.iter().map(|(name, value)| (&**name, &**value)));
+        let fields: String = all.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        format!("{self} HTTP/1.1\r\nHost: {}\r\n{fields}Connection: close\r\n\r\n", self.host)
+    }
+}
+
+impl fmt::Display for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
+
+/// Sends the request and compares the answer with `expect`.
+pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
-    host: &str,
-    path: &str,
+    request: Request<'_>,
     expect: &Expect,
     deadline: Deadline,
 ) -> Result<(), Failure> {
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: transom-health-check\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-    );
+    let text = request.head();
     let sent = async {
-        stream.write_all(request.as_bytes()).await?;
+        stream.write_all(text.as_bytes()).await?;
         stream.flush().await
     };
     deadline
@@ -34,18 +65,14 @@ pub(super) async fn get<S: AsyncRead + AsyncWrite + Unpin>(
         .await?
         .map_err(|error| tcp::failure(&error, "sending the request"))?;
     let mut unread = Vec::new();
-    let head = head(&mut stream, &mut unread, path, deadline).await?;
-    if !wanted(head.status, expect.status) {
-        return Err(unexpected(&head, expect, path, &mut stream, unread, deadline).await);
+    let head = head(&mut stream, &mut unread, request, deadline).await?;
+    if !expect.takes(head.status) {
+        return Err(unexpected(&head, expect, request, &mut stream, unread, deadline).await);
     }
     match &expect.body {
         Some(text) => body_holds(&mut stream, unread, &head, text, deadline).await,
         None => Ok(()),
     }
-}
-
-fn wanted(status: u16, expect: Option<u16>) -> bool {
-    expect.map_or((200..400).contains(&status), |expect| status == expect)
 }
 
 /// What a probe needs of a response's head.
@@ -68,7 +95,7 @@ enum Framing {
 async fn head<S: AsyncRead + Unpin>(
     stream: &mut S,
     unread: &mut Vec<u8>,
-    path: &str,
+    request: Request<'_>,
     deadline: Deadline,
 ) -> Result<Head, Failure> {
     loop {
@@ -83,9 +110,9 @@ async fn head<S: AsyncRead + Unpin>(
                 return Err(Failure::new(Fault::ServerBadResponse, "the head of the response does not end"));
             }
             None => {
-                let step = format!("answer to GET {path}");
+                let step = format!("answer to {request}");
                 if more(stream, unread, &step, deadline).await? == 0 {
-                    let why = format!("the server closed the connection without an answer to GET {path}");
+                    let why = format!("the server closed the connection without an answer to {request}");
                     return Err(Failure::new(Fault::ServerClosedBeforeResponse, why));
                 }
             }
@@ -151,7 +178,7 @@ impl Head {
 async fn unexpected<S: AsyncRead + Unpin>(
     head: &Head,
     expect: &Expect,
-    path: &str,
+    request: Request<'_>,
     stream: &mut S,
     unread: Vec<u8>,
     deadline: Deadline,
@@ -159,9 +186,12 @@ async fn unexpected<S: AsyncRead + Unpin>(
     if head.status == 400 && wants_tls(stream, unread, head, deadline).await {
         return Failure::new(Fault::ServerSpeaksTls, "the server says that it speaks HTTPS on this port");
     }
-    let wanted = expect.status.map_or("200 to 399".to_owned(), |status| status.to_string());
+    let wanted = match expect.statuses.as_slice() {
+        [] => "200 to 399".to_owned(),
+        ranges => ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
+    };
     let location = head.location.as_ref().map(|to| format!(", to {to:?}")).unwrap_or_default();
-    let why = format!("GET {path} is answered {}{location} instead of {wanted}", head.status);
+    let why = format!("{request} is answered {}{location} instead of {wanted}", head.status);
     Failure::new(Fault::ServerBadResponse, why)
 }
 
@@ -275,6 +305,8 @@ fn unchunked(mut raw: &[u8]) -> (Vec<u8>, bool) {
 
 #[cfg(test)]
 mod tests {
+    use transom_config::StatusRange;
+
     use super::*;
 
     #[test]
@@ -323,16 +355,27 @@ mod tests {
     }
 
     #[test]
+    fn headers_of_the_configuration_stand_in_place_of_ours() {
+        let headers = [("accept".into(), "text/html".into()), ("X-Health".into(), "1".into())];
+        let request = Request { method: "HEAD", host: "a.test", path: "/h?x=1", headers: &headers };
+        let head = "HEAD /h?x=1 HTTP/1.1\r\nHost: a.test\r\nUser-Agent: transom-health-check\r\naccept: text/html\r\n\
+                    X-Health: 1\r\nConnection: close\r\n\r\n";
+        assert_eq!(request.head(), head);
+    }
+
+    #[test]
     fn without_a_status_anything_that_is_not_an_error_will_do() {
+        let range = |first, last| vec![StatusRange { first, last }];
         let table = [
-            (200, None, true),
-            (302, None, true),
-            (404, None, false),
-            (302, Some(200), false),
-            (401, Some(401), true),
+            (200, vec![], true),
+            (302, vec![], true),
+            (404, vec![], false),
+            (302, range(200, 200), false),
+            (401, range(401, 401), true),
+            (250, range(200, 299), true),
         ];
-        for (status, expect, want) in table {
-            assert_eq!(wanted(status, expect), want, "{status} {expect:?}");
+        for (status, statuses, want) in table {
+            assert_eq!(Expect { statuses, body: None }.takes(status), want, "{status}");
         }
     }
 }

@@ -5,6 +5,7 @@
 mod exchange;
 mod http;
 mod runner;
+mod sequence;
 mod smtp;
 mod tcp;
 mod tls;
@@ -80,10 +81,18 @@ pub async fn probe(target: &Target<'_>) -> Result<(), Failure> {
     match target.probe {
         Probe::Tcp => Ok(()),
         Probe::Tls { .. } => tls::handshake(stream, target, host, deadline).await.map(drop),
-        Probe::Http { tls: None, path, expect, .. } => http::get(stream, host, path, expect, deadline).await,
-        Probe::Http { tls: Some(_), path, expect, .. } => {
+        Probe::Sequence { tls: None, steps } => sequence::converse(stream, steps, deadline).await,
+        Probe::Sequence { tls: Some(_), steps } => {
             let stream = tls::handshake(stream, target, host, deadline).await?;
-            http::get(stream, host, path, expect, deadline).await
+            sequence::converse(stream, steps, deadline).await
+        }
+        Probe::Http { tls, method, path, headers, expect, .. } => {
+            let request = http::Request { method, host, path, headers };
+            if tls.is_none() {
+                return http::ask(stream, request, expect, deadline).await;
+            }
+            let stream = tls::handshake(stream, target, host, deadline).await?;
+            http::ask(stream, request, expect, deadline).await
         }
         Probe::Smtp { expect } => {
             let own = stream.local_addr().map_err(|error| tcp::failure(&error, "reading our own address"))?;

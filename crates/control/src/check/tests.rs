@@ -7,7 +7,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-use transom_config::{Expect, NamedFile, ServerTls, ServerVerify, TlsVersion, Verify};
+use transom_config::{Expect, NamedFile, ServerTls, ServerVerify, StatusRange, TlsVersion, Verify};
 use transom_tls::rustls::ServerConfig;
 use transom_tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -91,14 +91,32 @@ fn words(result: Result<(), Failure>) -> String {
     }
 }
 
+fn exactly(status: u16) -> StatusRange {
+    StatusRange { first: status, last: status }
+}
+
 fn http(status: Option<u16>, body: Option<&str>) -> Probe {
-    let expect = Expect { status, body: body.map(Into::into) };
-    Probe::Http { tls: None, path: "/health?x=1".into(), host: Some("mail.example.com".into()), expect }
+    let expect = Expect { statuses: status.map(exactly).into_iter().collect(), body: body.map(Into::into) };
+    Probe::Http {
+        tls: None,
+        method: "GET".into(),
+        headers: Vec::new(),
+        path: "/health?x=1".into(),
+        host: Some("mail.example.com".into()),
+        expect,
+    }
 }
 
 fn https(verify: Verify) -> Probe {
-    let expect = Expect { status: Some(200), body: None };
-    Probe::Http { tls: Some(verify), path: "/".into(), host: None, expect }
+    let expect = Expect { statuses: vec![exactly(200)], body: None };
+    Probe::Http {
+        tls: Some(verify),
+        method: "GET".into(),
+        headers: Vec::new(),
+        path: "/".into(),
+        host: None,
+        expect,
+    }
 }
 
 #[tokio::test]
@@ -192,8 +210,15 @@ async fn a_request_names_the_host_that_was_given_or_the_server() {
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
             String::from_utf8(request).unwrap()
         });
-        let expect = Expect { status: None, body: None };
-        let probe = Probe::Http { tls: None, path: "/h".into(), host: host.map(Into::into), expect };
+        let expect = Expect { statuses: Vec::new(), body: None };
+        let probe = Probe::Http {
+            tls: None,
+            method: "GET".into(),
+            headers: Vec::new(),
+            path: "/h".into(),
+            host: host.map(Into::into),
+            expect,
+        };
         assert_eq!(ask(address, &probe).await, Ok(()));
         let request = server.await.unwrap();
         assert!(request.starts_with(&format!("GET /h HTTP/1.1\r\nHost: {want}\r\n")), "{request}");
@@ -407,10 +432,11 @@ async fn whatever_a_server_says_is_an_outcome() {
         }
         let deadline =
             Deadline { at: Instant::now() + Duration::from_secs(5), allowed: Duration::from_secs(5) };
-        let expect = Expect { status: None, body: Some("never there".into()) };
+        let expect = Expect { statuses: Vec::new(), body: Some("never there".into()) };
+        let request = http::Request { method: "GET", host: "a.test", path: "/", headers: &[] };
         let stream = || tokio::io::join(std::io::Cursor::new(said.clone()), tokio::io::sink());
         let outcomes = [
-            http::get(stream(), "a.test", "/", &expect, deadline).await,
+            http::ask(stream(), request, &expect, deadline).await,
             smtp::greet(stream(), [127, 0, 0, 1].into(), 999, deadline).await,
         ];
         assert!(outcomes.iter().all(Result::is_err), "seed {seed}: {outcomes:?}");

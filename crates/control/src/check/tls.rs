@@ -47,8 +47,13 @@ impl Trusted {
     /// What `probe` believes: its own authorities, or those of the connections of its pool, `connect`.
     pub fn of(probe: &Probe, connect: Option<&ServerTls>) -> Self {
         let verify = match probe {
-            Probe::Tls { verify } | Probe::Http { tls: Some(verify), .. } => verify,
-            Probe::Tcp | Probe::Http { tls: None, .. } | Probe::Smtp { .. } => return Self::Plain,
+            Probe::Tls { verify }
+            | Probe::Sequence { tls: Some(verify), .. }
+            | Probe::Http { tls: Some(verify), .. } => verify,
+            Probe::Tcp
+            | Probe::Sequence { tls: None, .. }
+            | Probe::Http { tls: None, .. }
+            | Probe::Smtp { .. } => return Self::Plain,
         };
         match (verify, connect) {
             (Verify::None, _) | (Verify::Pool, None) => Self::with(Trust::AnyCertificate, Asked::Host),

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use transom_state::{Fault, ProbeResult};
+use transom_config::{Name, PacketMode};
+use transom_state::{
+    Fault, PacketCounts, PacketServerCounts, PacketTraffic, ProbeResult, ReasonCount, VipCounts,
+};
 
 use super::*;
 use crate::fixture::{current, server, shared};
@@ -12,6 +15,10 @@ const CONFIG: &str = r#"
 [listener.https]
 bind = ["127.0.0.1:0"]
 mode = "tcp"
+pool = "p"
+[listener.web]
+bind = ["127.0.0.1:0"]
+mode = "http"
 pool = "p"
 [pool.p]
 stick = { on = "source", table = "clients" }
@@ -34,7 +41,9 @@ fn parse(text: &str) -> HashMap<&str, f64> {
         } else if !line.starts_with("# HELP ") {
             let (series, value) = line.rsplit_once(' ').unwrap();
             let name = series.split('{').next().unwrap();
-            let kind = typed[name];
+            let family = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
+            let kind = typed.get(name).or_else(|| typed.get(family?)).expect("a type before its samples");
+            let kind = *kind;
             assert_eq!(name.ends_with("_total"), kind == "counter", "{name}");
             assert_eq!(samples.insert(series, value.parse().unwrap()), None, "{series} is there twice");
         }
@@ -113,14 +122,82 @@ fn the_reference_names_every_metric_once() {
     }
 }
 
+fn packets() -> PacketCounts {
+    let traffic = PacketTraffic { packets: 7, bytes: 700, reply_packets: 5, reply_bytes: 500, flows: 2 };
+    let (pool, mode) = (Name::from("p"), PacketMode::Nat);
+    PacketCounts {
+        vips: vec![VipCounts {
+            listener: "nat".into(),
+            address: "192.0.2.9:443/tcp".into(),
+            mode,
+            pool: pool.clone(),
+            ring_hash: 0xab,
+            traffic,
+        }],
+        servers: vec![PacketServerCounts { pool, server: "one".into(), mode, reached: true, traffic }],
+        reasons: vec![ReasonCount { reason: "bad-flags", outcome: "dropped", packets: 9 }],
+        faults: vec![("packet-no-way", 1)],
+    }
+}
+
+#[test]
+fn packets_are_counted_by_address_server_and_reason() {
+    let current = current(CONFIG);
+    current.load().totals.packets.store(Some(Arc::new(packets())));
+    let text = text(&shared(&current));
+    let samples = parse(&text);
+    let table = [
+        ("transom_packet_vip_packets_total{listener=\"nat\",address=\"192.0.2.9:443/tcp\"}", 7.0),
+        (
+            "transom_packet_ring_hash{listener=\"nat\",address=\"192.0.2.9:443/tcp\",hash=\"00000000000000ab\"}",
+            1.0,
+        ),
+        (
+            "transom_packet_server_bytes_total{pool=\"p\",server=\"one\",mode=\"nat\",direction=\"out\"}",
+            500.0,
+        ),
+        ("transom_packet_verdicts_total{outcome=\"dropped\",reason=\"bad-flags\"}", 9.0),
+        ("transom_packet_faults_total{code=\"packet-no-way\"}", 1.0),
+    ];
+    for (series, want) in table {
+        assert_eq!(samples.get(series), Some(&want), "{series} in\n{text}");
+    }
+}
+
 #[test]
 fn every_metric_of_a_full_world_appears() {
     let current = current(CONFIG);
     let result = ProbeResult { outcome: Ok(()), detail: "".into(), took: std::time::Duration::ZERO };
     server(&current, "p", "one").observe(result, std::time::Instant::now());
     current.load().totals.gate().set_limit(Some(5));
+    current.load().totals.packets.store(Some(Arc::new(packets())));
+    let web = current.load().listeners()[1].http().map(|http| Arc::clone(&http.otherwise().counters));
+    web.expect("an http listener").count(0, Some(200));
     let text = text(&shared(&Arc::clone(&current)));
     for metric in METRICS {
         assert!(text.contains(&format!("\n# TYPE {} ", metric.name)), "{}", metric.name);
     }
+}
+
+#[test]
+fn requests_are_counted_by_route_and_timed_by_class() {
+    let current = current(CONFIG);
+    {
+        let world = current.load();
+        let listener = &world.listeners()[1];
+        listener.http().unwrap().otherwise().counters.count(0, Some(204));
+        listener
+            .requests()
+            .times(transom_state::Class::Short)
+            .observe(0, std::time::Duration::from_millis(3));
+    }
+    let text = text(&shared(&current));
+    let samples = parse(&text);
+    let is = |series: &str, value: f64| assert_eq!(samples.get(series), Some(&value), "{series} in {text}");
+    is("transom_requests_total{listener=\"web\",route=\"-\",pool=\"p\",status_class=\"2xx\"}", 1.0);
+    is("transom_request_seconds_bucket{listener=\"web\",class=\"short\",le=\"0.0025\"}", 0.0);
+    is("transom_request_seconds_bucket{listener=\"web\",class=\"short\",le=\"0.005\"}", 1.0);
+    is("transom_request_seconds_bucket{listener=\"web\",class=\"short\",le=\"+Inf\"}", 1.0);
+    is("transom_request_seconds_count{listener=\"web\",class=\"short\"}", 1.0);
+    is("transom_request_seconds_count{listener=\"web\",class=\"channel\"}", 0.0);
 }

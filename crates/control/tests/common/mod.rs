@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use transom_config::Config;
 use transom_control::{AdminSocket, Client, Command, Control, ReloadOutcome, Setup};
-use transom_state::{Ask, Choice, Current, Server, World};
+use transom_state::{Ask, Choice, Current, Said, Server, World};
 
 /// Name and password of the users of [`WITH_USERS`], by role: viewer, operator, admin.
 pub(crate) const VIC: &str = "vic:look";
@@ -131,7 +131,14 @@ impl Running {
     pub(crate) fn stick(&self, pool: &str, source: &str) {
         let world = self.current.load_full();
         let now = Instant::now();
-        let ask = Ask { source: source.parse().unwrap(), tried: &[], worker: 0, random: 0, now };
+        let ask = Ask {
+            source: source.parse().unwrap(),
+            said: Said::default(),
+            tried: &[],
+            worker: 0,
+            random: 0,
+            now,
+        };
         let Choice::Server(lease) = world.pool(pool).unwrap().choose(&ask) else { panic!("no server") };
         lease.connected(&ask);
     }

@@ -32,6 +32,8 @@ pub struct Options {
     pub pins: Option<PathBuf>,
     /// By name.
     pub interfaces: Vec<String>,
+    /// Where in the receive path it may run; without one native, or else generic.
+    pub driver: Option<Driver>,
     /// Entries of each flow table; the least recently used gives way.
     pub flows_max: u32,
     /// As in the plan's limits.
@@ -48,6 +50,7 @@ impl Default for Options {
         Self {
             pins: Some(PathBuf::from(PINS)),
             interfaces: Vec::new(),
+            driver: None,
             flows_max: 1_000_000,
             vips_max: 64,
             settings: Settings::default(),
@@ -66,6 +69,7 @@ pub struct Door {
     pub shield: Option<shield::Maps>,
     name: &'static str,
     interfaces: Vec<String>,
+    driver: Option<Driver>,
     attached: Vec<Attached>,
     pins: Option<PathBuf>,
 }
@@ -90,7 +94,16 @@ impl Door {
         let name = PROGRAMS[usize::from(shield.is_some())];
         program(&mut ebpf, name)?.load().map_err(|error| Fault::Load(chain(&error)))?;
         let (interfaces, pins) = (options.interfaces.clone(), options.pins.clone());
-        Ok(Self { ebpf, tables, shield, name, interfaces, attached: Vec::new(), pins })
+        Ok(Self {
+            ebpf,
+            tables,
+            shield,
+            name,
+            interfaces,
+            driver: options.driver,
+            attached: Vec::new(),
+            pins,
+        })
     }
 
     /// Attaches the program. An interface that already has our program gets the new one in one step: no packet in
@@ -100,8 +113,13 @@ impl Door {
     /// An interface that is not there or takes no program.
     pub fn attach(&mut self) -> Result<(), Fault> {
         let program = program(&mut self.ebpf, self.name)?;
-        self.attached = attach_all(program, &self.interfaces, self.pins.as_deref())?;
+        self.attached = attach_all(program, &self.interfaces, self.pins.as_deref(), self.driver)?;
         self.pins.as_deref().map_or(Ok(()), pins::remove_other_versions)
+    }
+
+    /// From the next [`attach`](Door::attach) on these interfaces have the program, and there.
+    pub fn set_interfaces(&mut self, interfaces: Vec<String>, driver: Option<Driver>) {
+        (self.interfaces, self.driver) = (interfaces, driver);
     }
 
     /// [`Door::load`] and [`Door::attach`] in one, for empty maps or contents that are right already.
@@ -146,6 +164,12 @@ pub fn detach(pins: &Path) -> Result<(), Fault> {
     pins::remove(pins)
 }
 
+/// Whether an earlier process left a program on interfaces.
+#[must_use]
+pub fn left_behind(pins: &Path) -> bool {
+    pins::has_links(pins)
+}
+
 /// Can this process load at all? Makes the directories of the pins.
 pub(crate) fn ready(pins: Option<&Path>) -> Result<(), Fault> {
     let missing = capability::missing();
@@ -160,8 +184,9 @@ pub(crate) fn attach_all(
     program: &mut Xdp,
     interfaces: &[String],
     pins: Option<&Path>,
+    driver: Option<Driver>,
 ) -> Result<Vec<Attached>, Fault> {
-    let attach = |name: &String| attach::attach(program, name, pins);
+    let attach = |name: &String| attach::attach(program, name, pins, driver);
     let attached = interfaces.iter().map(attach).collect::<Result<Vec<_>, _>>()?;
     if let Some(pins) = pins {
         pins::remove_other_links(pins, &attach::pin_paths(pins, &attached))?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use transom_config::{AllowWhat, Rate, Shield, ShieldContext, Tracking};
+use transom_config::{AllowWhat, PacketRate, Shield, ShieldContext, Tracking};
 
 use super::abi::{Context, GateKey, PACE_NOTHING, Pace};
 use super::kernel::Kernel;
@@ -13,7 +13,7 @@ use crate::hash::words;
 
 const SECOND: u64 = 1_000_000_000;
 /// Clients that get in by asking again and again, a second.
-const INSISTENT: Rate = Rate { count: 1000, per: transom_config::Per::Second };
+const INSISTENT: PacketRate = PacketRate { count: 1000, per: transom_config::Per::Second };
 
 /// What a gate says.
 pub(crate) const OPEN: u32 = 1;
@@ -91,8 +91,8 @@ impl Plan {
 }
 
 fn context(wanted: &ShieldContext, kernel: &Kernel) -> Context {
-    let source = |rate: Option<Rate>| rate.map_or(Pace::default(), |rate| pace(rate, 2));
-    let all = |rate: Rate| pace(rate, u64::from(kernel.cpus));
+    let source = |rate: Option<PacketRate>| rate.map_or(Pace::default(), |rate| pace(rate, 2));
+    let all = |rate: PacketRate| pace(rate, u64::from(kernel.cpus));
     let above = wanted.syn_cookies_above.map(|rate| rate.count / rate.per.seconds());
     Context {
         source_packets: source(wanted.per_source.packets),
@@ -117,7 +117,7 @@ fn context(wanted: &ShieldContext, kernel: &Kernel) -> Context {
 }
 
 /// One of `parts` equal parts of a rate, its whole time's worth at once.
-fn pace(rate: Rate, parts: u64) -> Pace {
+fn pace(rate: PacketRate, parts: u64) -> Pace {
     let time = rate.per.seconds() * SECOND;
     let gap = time.saturating_mul(parts).checked_div(rate.count).unwrap_or(PACE_NOTHING).max(1);
     Pace { gap, depth: time.saturating_sub(gap) }
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn rates_become_paces_that_hold_what_they_say() {
-        let rate = |count, per| Rate { count, per };
+        let rate = |count, per| PacketRate { count, per };
         use transom_config::Per;
         assert_eq!(pace(rate(100, Per::Second), 2), Pace { gap: SECOND / 50, depth: SECOND - SECOND / 50 });
         assert_eq!(pace(rate(1, Per::Second), 2), Pace { gap: 2 * SECOND, depth: 0 });

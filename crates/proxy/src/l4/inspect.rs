@@ -7,7 +7,7 @@ use transom_state::{Fault, Pool};
 use transom_wire::sniff::{self, Speaks};
 use transom_wire::tls_hello::{self, Hello};
 
-use super::{client_stopped, plain};
+use crate::front::{client_stopped, plain};
 use crate::log::Record;
 use crate::runtime::{Stop, runtime};
 use crate::socket::Socket;

@@ -3,7 +3,6 @@
 //! A direction copies through one scratch buffer of the thread and keeps only what the other side did not take; after two
 //! full reads in a row it moves on to `splice`. It reads nothing while bytes wait to be written: that is the back-pressure.
 
-use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,8 +12,8 @@ use std::sync::Arc;
 use transom_config::OnDown;
 use transom_state::{DownWatch, Fault, Lease, Listener};
 
-use super::end::{End, Failed, READ_BYTES, Read, Scratch};
 use super::pipe::Pipe;
+use crate::end::{End, Failed, READ_BYTES, Read, Scratch, with_scratch};
 use crate::runtime::{Stop, Tick, runtime, ticks};
 use crate::socket::Socket;
 use crate::worker::Worker;
@@ -24,10 +23,6 @@ const FULL_READS: u8 = 2;
 /// Bytes of a direction after which the counters are brought up to date while a connection lives, so that graphs of long
 /// transfers are smooth.
 const COUNT_BYTES: u64 = 1 << 20;
-
-thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::new());
-}
 
 /// The two directions of one relayed connection. An idle one is little more than this.
 pub(crate) struct Relay<C, S> {
@@ -288,7 +283,7 @@ impl Direction {
         {
             return self.splice(pipe, bare);
         }
-        SCRATCH.with_borrow_mut(|scratch| self.copy(scratch, source, sink))
+        with_scratch(|scratch| self.copy(scratch, source, sink))
     }
 
     fn copy(

@@ -1,19 +1,22 @@
-//! The access log: one line a connection, gathered by worker, written by a thread of its own.
+//! The access log: one line a connection that is relayed or a request, gathered by worker, written by a thread of its own.
 
 mod haproxy;
 mod json;
 mod record;
+mod request;
 mod stamp;
 mod writer;
 
 use std::cell::RefCell;
+use std::time::{Instant, SystemTime};
 
 use transom_config::AccessFormat;
 
 use crate::runtime::runtime;
 use stamp::Stamp;
 
-pub(crate) use record::{Ending, Load, Record};
+pub(crate) use record::{Ending, Load, Record, Secured, Span, Way};
+pub(crate) use request::{Asked, RequestLine};
 pub(crate) use writer::{Sender, Writer};
 
 /// Bytes of lines gathered before they are handed to the writing thread, at the latest an eighth of a second later.
@@ -40,15 +43,25 @@ impl AccessLog {
 
     /// Adds the line of a connection.
     pub(crate) fn write(&self, record: &Record, ending: &Ending) {
+        self.add(record.started, |lines, format, stamp, wall| match format {
+            AccessFormat::Json => json::write(lines, record, ending, stamp.rfc3339(wall)),
+            AccessFormat::Haproxy => haproxy::write(lines, record, ending, stamp.haproxy(wall)),
+        });
+    }
+
+    /// Adds the line of a request.
+    pub(crate) fn write_request(&self, line: &RequestLine<'_>) {
+        self.add(line.begun, |lines, format, stamp, wall| match format {
+            AccessFormat::Json => json::write_request(lines, line, stamp.rfc3339(wall)),
+            AccessFormat::Haproxy => haproxy::write_request(lines, line, stamp.haproxy(wall)),
+        });
+    }
+
+    fn add(&self, moment: Instant, write: impl FnOnce(&mut Vec<u8>, AccessFormat, &mut Stamp, SystemTime)) {
         let sender = self.sender.borrow();
         let Some((_, format)) = *sender else { return };
         let mut lines = self.lines.borrow_mut();
-        let mut stamp = self.stamp.borrow_mut();
-        let wall = runtime().clock().wall(record.started);
-        match format {
-            AccessFormat::Json => json::write(&mut lines, record, ending, stamp.rfc3339(wall)),
-            AccessFormat::Haproxy => haproxy::write(&mut lines, record, ending, stamp.haproxy(wall)),
-        }
+        write(&mut lines, format, &mut self.stamp.borrow_mut(), runtime().clock().wall(moment));
         let full = lines.len() >= BATCH_BYTES;
         drop((lines, sender));
         if full {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use transom_config::Name;
 use transom_state::{Fault, Listener, Pool};
+use transom_tls::Identity;
 
 /// One client connection, filled in as it goes on. It lives as long as the connection, so it is kept small.
 pub(crate) struct Record {
@@ -20,12 +21,31 @@ pub(crate) struct Record {
     pub(crate) listener: Arc<Listener>,
     /// Where it went.
     pub(crate) pool: Option<Arc<Pool>>,
-    /// Which server of the pool it was given last.
-    pub(crate) server: Option<u32>,
     /// The server name of its ClientHello.
     pub(crate) server_name: Option<Box<str>>,
+    /// What TLS came to, where we end it.
+    pub(crate) secured: Option<Box<Secured>>,
     /// Time until its PROXY header and ClientHello were read.
     pub(crate) inspect: Option<Span>,
+    /// How it came to its server.
+    pub(crate) way: Way,
+}
+
+/// What the TLS of a client connection came to, its server name aside.
+pub(crate) struct Secured {
+    /// The version agreed on: `TLSv1.3`.
+    pub(crate) version: &'static str,
+    /// Who the client has proven to be by its certificate.
+    pub(crate) identity: Option<Box<Identity>>,
+    /// Time of the handshake.
+    pub(crate) handshake: Span,
+}
+
+/// The way of a connection or request to its server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Way {
+    /// Which server of the pool it was given last.
+    pub(crate) server: Option<u32>,
     /// Time in the pool's queue.
     pub(crate) queue: Option<Span>,
     /// Time until a server answered, all tries together.
@@ -82,12 +102,10 @@ impl Record {
             client,
             listener,
             pool: None,
-            server: None,
             server_name: None,
+            secured: None,
             inspect: None,
-            queue: None,
-            connect: None,
-            retries: 0,
+            way: Way::default(),
         }
     }
 
@@ -99,7 +117,7 @@ impl Record {
     /// The name of the server it was given.
     pub(crate) fn server(&self) -> Option<&Name> {
         let servers = self.pool.as_ref()?.servers();
-        Some(servers.get(self.server? as usize)?.name())
+        Some(servers.get(self.way.server? as usize)?.name())
     }
 }
 

@@ -137,6 +137,11 @@ impl Runtime {
         self.tasks.borrow_mut().wake(task);
     }
 
+    /// Queues every task, to let it look at something that has changed for all.
+    pub(crate) fn wake_all(&self) {
+        self.tasks.borrow_mut().wake_all();
+    }
+
     /// Ends the time of every task: whatever they wait for answers [`Fate::Cut`].
     pub(crate) fn cut_all(&self) {
         self.tasks.borrow_mut().cut_all();

@@ -140,6 +140,13 @@ impl Tasks {
         None
     }
 
+    /// Queues every task.
+    pub(crate) fn wake_all(&mut self) {
+        for id in 0..self.slab.len() {
+            self.wake(TaskId::try_from(id).expect("ids are this small"));
+        }
+    }
+
     /// Ends the time of every task.
     pub(crate) fn cut_all(&mut self) {
         for id in 0..self.slab.len() {

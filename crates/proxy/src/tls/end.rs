@@ -6,7 +6,7 @@ use std::task::{Poll, ready};
 use transom_tls::{Connection, Failure, RECORD_OVERHEAD_BYTES_MAX, RECORD_PLAIN_BYTES_MAX};
 
 use super::fault;
-use crate::l4::end::{End, Failed, Read, Scratch};
+use crate::end::{End, Failed, Read, Scratch};
 use crate::socket::Socket;
 
 /// Records enciphered before the socket is asked to take them.
@@ -29,6 +29,21 @@ pub(crate) struct TlsEnd {
 impl TlsEnd {
     pub(super) fn new(socket: Socket, connection: Connection) -> Self {
         Self { socket, connection: Box::new(connection), out: Vec::new(), said_goodbye: false }
+    }
+
+    /// The server name that the client asked for.
+    pub(crate) fn server_name(&self) -> Option<&str> {
+        self.connection.server_name()
+    }
+
+    /// The version agreed on: `TLSv1.3`.
+    pub(crate) fn version(&self) -> Option<&'static str> {
+        self.connection.version()
+    }
+
+    /// Who the client has proven to be.
+    pub(crate) fn identity(&self) -> Option<transom_tls::Identity> {
+        self.connection.identity()
     }
 
     /// Writes what the socket takes of what is held.

@@ -15,12 +15,12 @@ const READ_BYTES: usize = 8 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Shakes hands with a client that has sent `first` already. Plain bytes that came with its last flight are left in
-/// `first`, and its server name and the TLS version are told.
+/// `first`.
 pub(crate) async fn accept(
     socket: Socket,
     acceptor: &Acceptor,
     first: &mut Vec<u8>,
-) -> Result<(TlsEnd, Option<Box<str>>), Fault> {
+) -> Result<TlsEnd, Fault> {
     let mut connection = acceptor.accept().map_err(|failure| fault(failure.fault))?;
     let fresh = std::mem::take(first);
     shake(&socket, &mut connection, fresh, first).await.map_err(|failure| match failure {
@@ -29,8 +29,7 @@ pub(crate) async fn accept(
         Stopped::At(Stop::Io(_)) => Fault::ClientClosed,
         Stopped::Tls(failed) => fault(failed),
     })?;
-    let name = connection.server_name().map(Into::into);
-    Ok((TlsEnd::new(socket, connection), name))
+    Ok(TlsEnd::new(socket, connection))
 }
 
 /// Shakes hands with a server. Plain bytes that came with its last flight are appended to `early`.

@@ -81,6 +81,8 @@ impl Door {
         let stream = TcpStream::connect(self.addresses[0].1).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_write_timeout(Some(DEADLINE)).unwrap();
+        // Small pieces go out as they are written.
+        stream.set_nodelay(true).unwrap();
         stream
     }
 
@@ -132,6 +134,7 @@ impl Server {
                 count.fetch_add(1, Ordering::SeqCst);
                 let serve = Arc::clone(&serve);
                 stream.set_read_timeout(Some(DEADLINE)).unwrap();
+                stream.set_nodelay(true).unwrap();
                 std::thread::spawn(move || serve(stream));
             }
         });

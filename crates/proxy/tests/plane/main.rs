@@ -2,6 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod door;
+mod http;
+mod http_basics;
+mod http_bodies;
+mod http_limits;
+mod http_paths;
+mod http_reuse;
+mod http_smuggling;
+mod http_splits;
+mod http_upgrade;
 mod limits;
 mod passthrough;
 mod proxy_header;

@@ -1,4 +1,4 @@
-//! By the client's address, consistently: Maglev hashing (Eisenbud et al., "Maglev: A Fast and Reliable Software Network
+//! By the client's address, or by what its request says, consistently: Maglev hashing (Eisenbud et al., "Maglev: A Fast and Reliable Software Network
 //! Load Balancer", NSDI 2016, section 3.4).
 //!
 //! Each server lists the table's slots in an order of its own, made from its name; in turn each takes the first slot of
@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use siphasher::sip::SipHasher13;
 use transom_config::Pool;
 
+use crate::Ask;
 use crate::roster::{Attempt, Member};
 
 /// Slots for pools of up to [`FEW_SERVERS`]; prime, so that every step visits every slot.
@@ -58,7 +59,7 @@ impl Ring {
     pub(super) fn pick(&self, members: &[Member], attempt: &mut Attempt<'_>) -> Option<usize> {
         let mut last = 0;
         for look in 0..2 * members.len() as u64 {
-            last = self.slot(attempt.ask.source, look);
+            last = self.slot(attempt.ask, look);
             let member = members.get(last)?;
             if attempt.take(member) {
                 return Some(member.index);
@@ -67,10 +68,11 @@ impl Ring {
         attempt.take_any(members, last)
     }
 
-    fn slot(&self, source: IpAddr, look: u64) -> usize {
-        let hash = match source.to_canonical() {
-            IpAddr::V4(v4) => hash(&v4.octets(), look),
-            IpAddr::V6(v6) => hash(&v6.octets(), look),
+    fn slot(&self, ask: &Ask<'_>, look: u64) -> usize {
+        let hash = match (ask.said.hash, ask.source.to_canonical()) {
+            (Some(said), _) => hash(&said.to_be_bytes(), look),
+            (None, IpAddr::V4(v4)) => hash(&v4.octets(), look),
+            (None, IpAddr::V6(v6)) => hash(&v6.octets(), look),
         };
         let slot = ((u128::from(hash) * self.slots.len() as u128) >> 64) as usize;
         self.slots.get(slot).map_or(0, |member| usize::from(*member))
@@ -135,7 +137,7 @@ mod tests {
 
     /// The server's name in each slot of a pool with these servers.
     fn slots(names: &[&str], weights: impl Fn(usize) -> u16) -> Vec<String> {
-        let pool = pool(Balance::HashSource, servers(names));
+        let pool = pool(Balance::Hash, servers(names));
         let members: Vec<_> =
             (0..names.len()).map(|index| Member { index, weight: weights(index) }).collect();
         Ring::build(&pool, &members).slots.iter().map(|at| names[usize::from(*at)].to_owned()).collect()
@@ -199,7 +201,7 @@ mod tests {
     #[test]
     fn clients_are_spread_by_weight_and_stay() {
         let now = start();
-        let pool = live(pool(Balance::HashSource, weighted(&[1, 3])), now);
+        let pool = live(pool(Balance::Hash, weighted(&[1, 3])), now);
         let first = given(&pool, 4000, now);
         let shares = shares(&pool, &first);
         assert!((850..=1150).contains(&shares[0]), "{shares:?}");
@@ -209,7 +211,7 @@ mod tests {
     #[test]
     fn only_clients_of_a_server_that_goes_move_far() {
         let now = start();
-        let pool = live(pool(Balance::HashSource, servers(&["a", "b", "c", "d"])), now);
+        let pool = live(pool(Balance::Hash, servers(&["a", "b", "c", "d"])), now);
         let before = given(&pool, 4000, now);
         pool.servers()[2].set_admin(AdminState::Drain, now);
         let after = given(&pool, 4000, now);
@@ -223,7 +225,7 @@ mod tests {
     fn a_full_server_sends_its_clients_on_and_takes_them_back() {
         let now = start();
         let limited = |name| config::Server { connections: Some(1), ..server(name) };
-        let pool = live(pool(Balance::HashSource, ["a", "b", "c"].map(limited).into()), now);
+        let pool = live(pool(Balance::Hash, ["a", "b", "c"].map(limited).into()), now);
         let home = lease(&pool, &ask(1, now));
         let (next, last) = (lease(&pool, &ask(1, now)), lease(&pool, &ask(1, now)));
         assert!(matches!(pool.choose(&ask(1, now)), Choice::Full));

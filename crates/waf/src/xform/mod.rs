@@ -98,7 +98,7 @@ const NAMES: &[(&str, Xform)] = &[
 
 impl Xform {
     /// Every one, in the order of the variants.
-    const ALL: [Self; 35] = [
+    pub const ALL: [Self; 35] = [
         Self::Base64Decode,
         Self::Base64DecodeExt,
         Self::Base64Encode,
@@ -177,6 +177,19 @@ impl Xform {
     /// Whether even the empty value is changed: the digests, encodings and `length`.
     pub(crate) fn changes_empty(self) -> bool {
         matches!(self, Self::Length | Self::Md5 | Self::Sha1)
+    }
+
+    /// What it makes of `input`, without a code page.
+    pub fn transform(self, input: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.apply(input, None, &mut out);
+        out
+    }
+
+    /// Whether it is known without looking further that `input` stays as it is.
+    pub fn leaves(self, input: &[u8]) -> bool {
+        let touched = ByteSet::of_value(input).meets(self.triggers());
+        !touched && (!input.is_empty() || !self.changes_empty())
     }
 
     /// Writes the transformed `input` to `out`, which is empty.

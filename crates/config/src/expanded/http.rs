@@ -1,0 +1,193 @@
+//! `http` listeners, written out whole.
+
+use super::{Line, file, inline, list, listener_tls, quote, rows, string, time};
+use crate::check::shown;
+use crate::text::{size, template};
+use crate::words::{self, Mode, word};
+use crate::{
+    Action, Content, Edits, ErrorPage, FieldEdits, FieldMatch, Fixed, Forwarded, Http, HttpRoute, Matches,
+    PathMatch, Redirect, Rewrite, Template, ValueMatch,
+};
+
+/// The keys of an `http` listener, but for those that all listeners have.
+pub(super) fn http_lines(http: &Http) -> Vec<Line> {
+    let mut lines = vec![("mode", Some(quote(word(words::MODES, &Mode::Http))))];
+    match &http.otherwise {
+        Some(Action::Pool(pool)) => lines.push(("pool", Some(quote(pool)))),
+        Some(Action::Redirect(redirect)) => lines.push(("redirect", redirect.scheme.as_deref().map(quote))),
+        _ => {}
+    }
+    let routes: Vec<String> = http.routes.iter().map(route).collect();
+    lines.push(("routes", (!routes.is_empty()).then(|| rows(&routes))));
+    if let Some(tls) = &http.tls {
+        lines.push(("tls", Some(listener_tls(&tls.tls))));
+        lines.push(("inspect-timeout", time(tls.handshake_timeout)));
+        lines.push(("plain-http", Some(quote(word(words::PLAIN_HTTP, &tls.plain_http)))));
+    }
+    let timeouts = &http.timeouts;
+    lines.push((
+        "timeouts",
+        Some(inline(&[
+            ("head", time(timeouts.head)),
+            ("body", time(timeouts.body)),
+            ("keep-alive", time(timeouts.keep_alive)),
+            ("send", time(timeouts.send)),
+        ])),
+    ));
+    lines.extend(edits(&http.edits));
+    lines.push(("forwarded", Some(forwarded(&http.forwarded))));
+    let pages: Vec<String> = http.error_pages.iter().map(error_page).collect();
+    lines.push(("error-pages", (!pages.is_empty()).then(|| rows(&pages))));
+    lines.push(("ready", Some(http.ready.to_string())));
+    lines.push(("waf", http.waf.as_deref().map(quote)));
+    lines
+}
+
+/// `limits` of an `http` listener that are about requests.
+pub(super) fn request_limits(http: &Http) -> [Line; 4] {
+    let limits = &http.limits;
+    [
+        ("head", Some(quote(&size::written(limits.head_bytes.into())))),
+        ("header-fields", Some(limits.fields.to_string())),
+        ("body", limits.body.map(|bytes| quote(&size::written(bytes)))),
+        ("requests", limits.requests.map(|requests| requests.to_string())),
+    ]
+}
+
+fn route(route: &HttpRoute) -> String {
+    let mut lines: Vec<Line> = vec![("name", Some(quote(&route.name)))];
+    lines.extend(matches(&route.matches));
+    lines.push(action(&route.action));
+    lines.extend(edits(&route.edits));
+    match &route.rewrite {
+        None => {}
+        Some(Rewrite::Set(path)) => lines.push(("set-path", Some(quote(path)))),
+        Some(Rewrite::StripPrefix(path)) => lines.push(("strip-prefix", Some(quote(path)))),
+        Some(Rewrite::Replace { regex, with }) => lines.push((
+            "replace-path",
+            Some(inline(&[("regex", Some(quote(regex))), ("with", Some(quote(with)))])),
+        )),
+    }
+    lines.push(("waf", route.waf.as_deref().map(quote)));
+    if let Some(response) = route.response_timeout {
+        lines.push(("timeouts", Some(inline(&[("response", time(response))]))));
+    }
+    if let Some(body) = route.body_max {
+        lines.push(("limits", Some(inline(&[("body", Some(quote(&size::written(body))))]))));
+    }
+    inline(&lines)
+}
+
+fn matches(matches: &Matches) -> Vec<Line> {
+    fn some<T: ToString>(entries: &[T]) -> Option<String> {
+        (!entries.is_empty()).then(|| list(entries))
+    }
+    let hosts: Vec<String> = matches.hosts.iter().map(shown).collect();
+    let paths = |which: fn(&PathMatch) -> Option<&str>| {
+        let texts: Vec<&str> = matches.paths.iter().filter_map(which).collect();
+        some(&texts)
+    };
+    let fields = |fields: &[FieldMatch]| {
+        let all: Vec<String> = fields.iter().map(field_match).collect();
+        (!all.is_empty()).then(|| format!("[{}]", all.join(", ")))
+    };
+    vec![
+        ("hosts", some(&hosts)),
+        ("paths", paths(|path| if let PathMatch::Below(path) = path { Some(path) } else { None })),
+        ("path-exact", paths(|path| if let PathMatch::Exact(path) = path { Some(path) } else { None })),
+        ("path-suffix", paths(|path| if let PathMatch::Suffix(path) = path { Some(path) } else { None })),
+        ("path-regex", paths(|path| if let PathMatch::Regex(path) = path { Some(path) } else { None })),
+        ("uri-regex", some(&matches.uri)),
+        ("methods", some(&matches.methods)),
+        ("sources", some(&matches.sources)),
+        ("not-sources", some(&matches.not_sources)),
+        ("headers", fields(&matches.headers)),
+        ("query", fields(&matches.query)),
+        ("cookies", fields(&matches.cookies)),
+    ]
+}
+
+fn field_match(field: &FieldMatch) -> String {
+    let value = match &field.value {
+        ValueMatch::Present => ("present", Some("true".to_owned())),
+        ValueMatch::Exact(text) => ("value", Some(quote(text))),
+        ValueMatch::Prefix(text) => ("prefix", Some(quote(text))),
+        ValueMatch::Suffix(text) => ("suffix", Some(quote(text))),
+        ValueMatch::Contains(text) => ("contains", Some(quote(text))),
+        ValueMatch::Regex(text) => ("regex", Some(quote(text))),
+    };
+    inline(&[("name", Some(quote(&field.name))), value, ("not", Some(field.not.to_string()))])
+}
+
+fn action(action: &Action) -> Line {
+    match action {
+        Action::Pool(pool) => ("pool", Some(quote(pool))),
+        Action::Redirect(to) => ("redirect", Some(redirect(to))),
+        Action::Refuse(status) => ("refuse", Some(status.to_string())),
+        Action::Reset => ("reset", Some("true".to_owned())),
+        Action::Fixed(answer) => ("fixed", Some(fixed(answer))),
+    }
+}
+
+fn redirect(redirect: &Redirect) -> String {
+    inline(&[
+        ("status", Some(redirect.status.to_string())),
+        ("scheme", redirect.scheme.as_deref().map(quote)),
+        ("host", redirect.host.as_deref().map(quote)),
+        ("path", redirect.path.as_deref().map(quote)),
+        ("to", redirect.to.as_deref().map(quote)),
+    ])
+}
+
+fn fixed(fixed: &Fixed) -> String {
+    let (body, from) = match &fixed.body {
+        Content::Text(text) => ((!text.is_empty()).then(|| string(text)), None),
+        Content::File(from) => (None, Some(file(from))),
+    };
+    inline(&[
+        ("status", Some(fixed.status.to_string())),
+        ("content-type", fixed.content_type.as_deref().map(quote)),
+        ("body", body),
+        ("file", from),
+    ])
+}
+
+fn edits(edits: &Edits) -> Vec<Line> {
+    let headers = |all: &[(Box<str>, Template)]| {
+        let entries: Vec<String> = all
+            .iter()
+            .map(|(name, value)| format!("{} = {}", key(name), string(&template::written(value))))
+            .collect();
+        (!entries.is_empty()).then(|| format!("{{ {} }}", entries.join(", ")))
+    };
+    let names = |all: &[Box<str>]| (!all.is_empty()).then(|| list(all));
+    let FieldEdits { remove, set, add } = &edits.request;
+    let response = &edits.response;
+    vec![
+        ("set-request-headers", headers(set)),
+        ("add-request-headers", headers(add)),
+        ("remove-request-headers", names(remove)),
+        ("set-response-headers", headers(&response.set)),
+        ("add-response-headers", headers(&response.add)),
+        ("remove-response-headers", names(&response.remove)),
+    ]
+}
+
+/// The name of a header as a key: in quotation marks where TOML has none of its characters in bare keys.
+pub(super) fn key(name: &str) -> String {
+    let bare = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if bare { name.to_owned() } else { quote(name) }
+}
+
+fn forwarded(forwarded: &Forwarded) -> String {
+    inline(&[
+        ("trust", (!forwarded.trust.is_empty()).then(|| list(&forwarded.trust))),
+        ("client", Some(forwarded.client.to_string())),
+        ("proto", Some(forwarded.proto.to_string())),
+        ("host", Some(forwarded.host.to_string())),
+    ])
+}
+
+fn error_page(page: &ErrorPage) -> String {
+    inline(&[("status", Some(page.status.to_string())), ("file", Some(file(&page.body)))])
+}

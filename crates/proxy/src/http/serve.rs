@@ -1,0 +1,95 @@
+//! One request of an HTTP/1 client, from its head to its log line.
+
+use transom_config::Action;
+use transom_state::Said;
+
+use super::act::{Context, Kept, Serving, refuse_unread};
+use super::client::{Client, settings};
+use super::compose::{self, Head};
+use super::entry::Entry;
+use super::request::Request;
+use super::upgrade::Upgraded;
+use crate::end::End;
+use crate::runtime::runtime;
+
+/// What comes after a request.
+pub(super) enum Next {
+    /// Another one.
+    Request,
+    /// Nothing.
+    Close,
+    /// Another protocol.
+    Upgraded(Box<Upgraded>),
+}
+
+/// Reads a request whose first bytes have come, and serves it.
+pub(super) async fn request<C: End>(client: &mut Client<C>) -> Next {
+    let mut entry = Entry::new(client.worker.id());
+    let read = client.read_request().await;
+    client.requests = client.requests.saturating_add(1);
+    match read {
+        Ok(request) => {
+            entry.read = Some(runtime().now());
+            client.renew();
+            sound(client, request, entry).await
+        }
+        Err(refused) => {
+            let http = settings(&client.record.listener);
+            refuse_unread(&mut client.end, http, &mut entry, refused).await;
+            entry.finish(client.worker, &client.record, None);
+            Next::Close
+        }
+    }
+}
+
+/// Serves a request that is sound.
+async fn sound<C: End>(client: &mut Client<C>, mut request: Request, mut entry: Entry) -> Next {
+    let Client { worker, record, end, own, login, received, secure, requests, last, input, .. } = client;
+    let (worker, record) = (*worker, &**record);
+    let http = settings(&record.listener);
+    let routes = record.listener.http().expect("requests are read on http listeners only");
+    let facts = request.facts(record.client.ip());
+    let route = routes.find(&facts);
+    let pool = route.pool.as_ref().filter(|_| matches!(route.action(), Some(Action::Pool(_))));
+    let context = Context {
+        worker,
+        head: Head {
+            bytes: &request.bytes,
+            request: request.head,
+            fields: &request.fields,
+            target: request.target(),
+        },
+        told: compose::Told { id: entry.id, client: record.client, secure: secure.as_deref() },
+        http,
+        route,
+        cookie: pool.and_then(|pool| pool.config.cookie.as_ref()),
+        said: pool.map_or_else(Said::default, |pool| pool.said(&facts)),
+    };
+    let last = *last || http.limits.requests.is_some_and(|limit| *requests >= limit);
+    let serving = Serving { record, request: &request, context, keep: !last && !worker.is_draining() };
+    let served = match pool {
+        Some(pool) if !serving.asks_ready() => {
+            let kept = Kept { own, login, received: received.as_deref() };
+            serving.forward(pool, end, kept, &mut entry).await
+        }
+        _ => serving.answer(end, &mut entry).await,
+    };
+    if let Some((own, rest)) = served.upgraded {
+        let behind = served.spill.as_deref().map_or(&request.bytes[served.used..], Vec::as_slice);
+        let from_client = behind.to_vec();
+        return Next::Upgraded(Box::new(Upgraded {
+            own: *own,
+            from_server: rest,
+            from_client,
+            request,
+            entry,
+        }));
+    }
+    entry.finish(worker, record, Some((&request, route)));
+    if !served.keep {
+        return Next::Close;
+    }
+    request.used = served.used;
+    *input = served.spill.or_else(|| request.into_rest());
+    Next::Request
+}
