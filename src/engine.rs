@@ -1,12 +1,13 @@
 //! What serves: the planes and the world they share. Started with a supply, given another at each reload.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
 use transom_config::{Config, Name, Options};
 use transom_control::{AdminSocket, Command, Control, Setup};
-use transom_proxy::{AccessSink, Bound, Plane, TlsWorld};
+use transom_proxy::{AccessSink, Bound, Plane, SourceStock, TlsWorld};
 use transom_state::{Current, World};
 
 use crate::limits;
@@ -24,6 +25,8 @@ pub(crate) struct Engine {
     control: Control,
     /// Where there are packet listeners.
     packets: Option<Driver>,
+    /// Sockets for connections from clients' addresses.
+    stock: SourceStock,
     /// TLS of the listeners in force: what follows goes on with their tickets.
     acceptors: Acceptors,
 }
@@ -40,6 +43,7 @@ impl Engine {
     pub(crate) fn start(
         mut supply: Supply,
         commands: mpsc::Sender<Command>,
+        stock: SourceStock,
     ) -> Result<(Self, Taken), String> {
         let Loaded { config, ceiling, tls } = load(&supply, &Acceptors::new())?;
         let acceptors = tls.acceptors.clone();
@@ -49,13 +53,13 @@ impl Engine {
         let taken = Taken { generation: world.generation };
         let current = Arc::new(Current::from_pointee(world));
         let packets = supply.packets.take().map(|packets| drive(packets, &current)).transpose()?;
-        let plane = Plane::start(supply.workers, Arc::clone(&current))
+        let plane = Plane::start(supply.workers, Arc::clone(&current), &stock)
             .map_err(|error| format!("the workers cannot be started: {error}"))?;
         let (serving, admin) = split(supply, &current.load().config);
         let setup = Setup { current: Arc::clone(&current), admin, commands, started: SystemTime::now() };
         let control =
             Control::start(setup).map_err(|error| format!("the control plane cannot be started: {error}"))?;
-        let engine = Self { current, plane, control, packets, acceptors };
+        let engine = Self { current, plane, control, packets, stock, acceptors };
         engine.serve(serving, tls)?;
         Ok((engine, taken))
     }
@@ -112,6 +116,11 @@ impl Engine {
         if let Some(driver) = self.packets.take() {
             driver.stop();
         }
+    }
+
+    /// Sockets for connections from clients' addresses that were asked for; none: there are no more.
+    pub(crate) fn stock(&self, v6: bool, sockets: Vec<OwnedFd>) {
+        self.stock.fill(v6, sockets);
     }
 
     /// Answers with flows of the packet plane's tables.

@@ -19,7 +19,7 @@ use crate::packet::door::Packets;
 use crate::supply::{AdminTcp, AdminUnix, Listening, Note, Supply};
 use crate::tls::{self, Acceptors};
 use crate::users::{Identity, identity};
-use crate::{admin_socket, limits, named, terminal, users};
+use crate::{admin_socket, limits, named, sources, terminal, users};
 
 /// What `transom run` was asked.
 #[derive(Debug, Clone)]
@@ -110,6 +110,7 @@ pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathe
     if before.is_none() {
         notes.extend(derived);
     }
+    sources::possible(&config)?;
     let identity = identity(config.process.user.as_deref())?;
     let program = open_log(&config.log.program)?;
     let access = open_log(&config.log.access.sink)?;

@@ -16,6 +16,7 @@ mod panic;
 mod run;
 mod serve;
 mod signals;
+mod sources;
 mod supply;
 mod systemd;
 mod terminal;

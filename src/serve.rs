@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc as tokio_mpsc, oneshot};
 use transom_control::{Command, ReloadOutcome};
+use transom_proxy::SourceStock;
 
 use crate::engine::{Engine, Taken};
 use crate::gather::{Gathered, Refusal, Request, gather};
@@ -15,7 +16,7 @@ use crate::keeper::message::{ToKeeper, ToWorker};
 use crate::signals::{Signal, Signals};
 use crate::supply::{Note, Supply, changes};
 use crate::systemd::{self, Tell};
-use crate::{admin_socket, exit, panic, terminal};
+use crate::{admin_socket, exit, panic, sources, terminal};
 
 /// How often a drain looks whether connections are left.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
@@ -30,6 +31,11 @@ pub(crate) enum Event {
     Signal(Signal),
     /// The keeper says something.
     Keeper(ToWorker),
+    /// Sockets for connections from clients' addresses run short.
+    SourcesWanted {
+        /// Of which IP version.
+        v6: bool,
+    },
     /// The keeper is gone.
     KeeperGone,
     /// The admin API wants something.
@@ -70,7 +76,7 @@ fn start_alone(request: Request, events: &Sender<Event>) -> Result<(Engine, Requ
     panic::install();
     let Gathered { supply, .. } = gather(&request, None)?;
     let shared = supply.shared().map_err(|error| error.to_string())?;
-    let engine = match Engine::start(shared, commands(events)) {
+    let engine = match Engine::start(shared, commands(events), stock(events)) {
         Ok((engine, _)) => engine,
         Err(sentence) => {
             admin_socket::forget(&supply, None);
@@ -101,6 +107,13 @@ pub(crate) fn commands(events: &Sender<Event>) -> tokio_mpsc::Sender<Command> {
         }
     });
     sender
+}
+
+/// A stock of sockets for connections from clients' addresses, which asks the loop for more.
+pub(crate) fn stock(events: &Sender<Event>) -> SourceStock {
+    let events = events.clone();
+    // Without a loop the process is about to end.
+    SourceStock::new(move |v6| drop(events.send(Event::SourcesWanted { v6 })))
 }
 
 /// Hands signals on to the loop, from a thread of their own.
@@ -188,6 +201,8 @@ impl Serve {
                 self.tell_overrides();
                 self.answer(&self.refused(report));
             }
+            Event::SourcesWanted { v6 } => self.want_sources(v6),
+            Event::Keeper(ToWorker::Sources { v6, sockets }) => self.engine.stock(v6, sockets),
             Event::Keeper(ToWorker::Stop) => self.drain(),
             Event::Keeper(ToWorker::Cut) => self.cut(),
             Event::KeeperGone => {
@@ -261,6 +276,15 @@ impl Serve {
         // Servers that are gone from the configuration are forgotten.
         self.tell_overrides();
         self.answer(&outcome);
+    }
+
+    /// Gets a batch of sockets for connections from clients' addresses: from the keeper, or made here.
+    fn want_sources(&self, v6: bool) {
+        if let Supplier::Keeper(_) = &self.supplier {
+            self.tell(&ToKeeper::Sources { v6 });
+            return;
+        }
+        self.engine.stock(v6, sources::make(v6, &self.engine.config()));
     }
 
     /// Tells the keeper what administrators made of servers.

@@ -3,7 +3,7 @@
 //! nothing to change about them.
 #![no_main]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,8 @@ struct Tables {
     vips: BTreeMap<VipKey, abi::Vip>,
     rings: BTreeMap<u32, Vec<u32>>,
     servers: BTreeMap<u16, (u64, abi::Server)>,
+    /// Rows whose counters start at zero.
+    cleared: (BTreeSet<u16>, BTreeSet<u32>),
 }
 
 impl Tables {
@@ -28,6 +30,8 @@ impl Tables {
             match step {
                 Step::SetServer { number, owner, server } => {
                     assert!(number < NO_SERVER);
+                    let same = self.owner(number) == owner;
+                    assert!(same || owner == 0 || self.cleared.0.remove(&number), "another's counters");
                     self.servers.insert(number, (owner, server));
                 }
                 Step::SetRing { row, words } => {
@@ -38,11 +42,26 @@ impl Tables {
                 }
                 Step::SetVip(key, vip) => {
                     assert!(self.rings.contains_key(&vip.ring), "a VIP came before its ring");
+                    let same = self.vips.get(&key).is_some_and(|before| before.id == vip.id);
+                    assert!(same || self.cleared.1.remove(&vip.id), "another's counters");
                     self.vips.insert(key, vip);
+                }
+                Step::ClearServer(number) => {
+                    assert_eq!(self.owner(number), 0, "counters of a server in use");
+                    self.cleared.0.insert(number);
+                }
+                Step::ClearVip(id) => {
+                    assert!(self.vips.values().all(|vip| vip.id != id), "counters of a VIP in use");
+                    self.cleared.1.insert(id);
                 }
                 Step::RemoveVip(key) => assert!(self.vips.remove(&key).is_some(), "no such VIP"),
             }
         }
+    }
+
+    /// 0: nobody.
+    fn owner(&self, number: u16) -> u64 {
+        self.servers.get(&number).map_or(0, |(owner, _)| *owner)
     }
 
     fn lives(&self, number: u16) -> bool {
@@ -71,7 +90,6 @@ impl Tables {
             servers: self
                 .servers
                 .iter()
-                .filter(|(_, (owner, _))| *owner != 0)
                 .map(|(number, (owner, server))| (*number, *owner, *server))
                 .collect(),
         }

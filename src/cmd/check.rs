@@ -17,7 +17,7 @@ use crate::gather::{Request, workers};
 use crate::packet::wish;
 use crate::supply::Note;
 use crate::tls::{self, Acceptors, Built, Expiry, expiry};
-use crate::{exit, limits, named, terminal, users};
+use crate::{exit, limits, named, sources, terminal, users};
 
 /// Exit code 0: it can be served; 1: it has errors; 2: it cannot be read.
 #[derive(Args)]
@@ -188,6 +188,8 @@ impl Summary {
             }
         };
         notes.extend(config.remarks().into_iter().map(Note::Remark));
+        // Whoever checks may have fewer rights than whoever runs.
+        notes.extend(sources::possible(config).err().map(Note::Warning));
         let standing = limits::standing(config, workers);
         // What the process may raise its limit to; only `run` does.
         let files = limits::files().hard;

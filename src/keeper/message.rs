@@ -1,6 +1,7 @@
 //! What keeper and worker tell each other.
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,13 @@ pub(crate) enum ToWorker {
     Refused {
         /// Why, for people.
         report: String,
+    },
+    /// The sockets that were asked for, for connections from clients' addresses; empty: there are none.
+    Sources {
+        /// Of which IP version.
+        v6: bool,
+        /// One batch.
+        sockets: Vec<OwnedFd>,
     },
     /// Take no further connection, end when the ones there are have ended or the drain time is over.
     Stop,
@@ -40,6 +48,11 @@ pub(crate) enum ToKeeper {
     },
     /// Somebody asked for a reload over the admin API.
     Reload,
+    /// Sockets for connections from clients' addresses run short: one batch more.
+    Sources {
+        /// Of which IP version.
+        v6: bool,
+    },
     /// Every server that administrators made another of than its configuration says: for the next worker.
     Overrides(Vec<Override>),
 }
@@ -49,6 +62,7 @@ pub(crate) enum ToKeeper {
 enum Wire {
     Serve(Box<Header>),
     Refused { report: String },
+    Sources { v6: bool },
     Stop,
     Cut,
 }
@@ -60,6 +74,10 @@ impl ToWorker {
         match self {
             Self::Serve(supply) => send_supply(supply, socket),
             Self::Refused { report } => plain(Wire::Refused { report: report.clone() }),
+            Self::Sources { v6, sockets } => {
+                let descriptors: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
+                channel::send(socket, &serde_json::to_vec(&Wire::Sources { v6: *v6 })?, &[], &descriptors)
+            }
             Self::Stop => plain(Wire::Stop),
             Self::Cut => plain(Wire::Cut),
         }
@@ -73,6 +91,7 @@ impl ToWorker {
                 Self::Serve(Box::new(supply.ok_or(io::ErrorKind::InvalidData)?))
             }
             Wire::Refused { report } => Self::Refused { report },
+            Wire::Sources { v6 } => Self::Sources { v6, sockets: frame.descriptors },
             Wire::Stop => Self::Stop,
             Wire::Cut => Self::Cut,
         })
@@ -113,6 +132,7 @@ mod tests {
             ToKeeper::Taken { generation: 7 },
             ToKeeper::NotTaken { report: "no\nway".into() },
             ToKeeper::Reload,
+            ToKeeper::Sources { v6: true },
             ToKeeper::Overrides(Vec::new()),
         ];
         let mut receiver = Receiver::new(FROM_WORKER);
@@ -141,6 +161,9 @@ mod tests {
         };
         assert!(matches!(way(ToWorker::Stop), ToWorker::Stop));
         assert!(matches!(way(ToWorker::Cut), ToWorker::Cut));
+        let sockets = vec![tempfile::tempfile().unwrap().into()];
+        let sources = way(ToWorker::Sources { v6: true, sockets });
+        assert!(matches!(sources, ToWorker::Sources { v6: true, sockets } if sockets.len() == 1));
         let refused = way(ToWorker::Refused { report: "line 3".into() });
         assert!(matches!(refused, ToWorker::Refused { report } if report == "line 3"));
     }

@@ -8,6 +8,7 @@ pub(crate) mod message;
 pub(crate) mod spawn;
 pub(crate) mod worker;
 
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ use crate::signals::{Signal, Signals};
 use crate::supply::{Note, Supply, changes};
 use crate::systemd::{self, Tell};
 use crate::users::Identity;
-use crate::{admin_socket, exit, limits, terminal};
+use crate::{admin_socket, exit, limits, sources, terminal};
 
 /// What a worker may take beyond its drain time, or beyond a cut, before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
@@ -213,8 +214,19 @@ impl Keeper {
             ToKeeper::Reload => self.reload(),
             ToKeeper::Taken { generation } => self.taken(generation),
             ToKeeper::NotTaken { report } => self.not_taken(&report),
+            ToKeeper::Sources { v6 } => {
+                let sockets = self.sources(v6);
+                self.send(&ToWorker::Sources { v6, sockets });
+            }
             ToKeeper::Overrides(overrides) => self.good.supply.overrides = overrides,
         }
+    }
+
+    /// One batch of sockets for connections from clients' addresses, if the configuration asks for such connections.
+    fn sources(&self, v6: bool) -> Vec<OwnedFd> {
+        let config =
+            self.offered.as_ref().map(|offered| &offered.config).filter(|config| sources::wanted(config));
+        sources::make(v6, config.unwrap_or(&self.good.config))
     }
 
     fn taken(&mut self, generation: u64) {

@@ -11,7 +11,7 @@ use rustix::process::DumpableBehavior;
 use super::channel::{FROM_KEEPER, Receiver};
 use super::message::{ToKeeper, ToWorker};
 use crate::engine::{Engine, Taken};
-use crate::serve::{Event, Serve, Supplier, commands, watch_signals};
+use crate::serve::{Event, Serve, Supplier, commands, stock, watch_signals};
 use crate::signals::Signals;
 use crate::{exit, panic};
 
@@ -54,7 +54,7 @@ fn start() -> Result<(Serve, std::sync::mpsc::Receiver<Event>), Failed> {
         return Err(Failed::Untold("the keeper sent no supply".into()));
     };
     let addresses = supply.addresses();
-    let (engine, taken) = match Engine::start(*supply, commands(&events)) {
+    let (engine, taken) = match Engine::start(*supply, commands(&events), stock(&events)) {
         Ok(started) => started,
         Err(report) => {
             let told = ToKeeper::NotTaken { report: report.clone() }.send(&channel);

@@ -15,6 +15,7 @@ mod reload;
 mod seed_000;
 mod seed_001;
 mod seed_002;
+mod source;
 mod sticking;
 mod volume;
 mod zones;

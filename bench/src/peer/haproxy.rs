@@ -10,7 +10,7 @@ use crate::row::{Mode, Splice, Web};
 /// Its access log goes to the standard output, which is the log file.
 pub(super) fn config(task: &Task<'_>) -> String {
     let log = if task.log { "  log stdout format raw local0\n" } else { "" };
-    let maxconn = task.connections + 40;
+    let maxconn = maxconn(task);
     let threads = task.workers;
     let (mode, option) = match task.mode {
         Mode::Http(_) => ("http", "httplog"),
@@ -26,6 +26,19 @@ pub(super) fn config(task: &Task<'_>) -> String {
          defaults\n  mode {mode}\n  timeout connect 5s\n  timeout client 1m\n  timeout server 1m\n{line}{rest}"
     )
 }
+
+/// Idle connections to servers are closed as soon as a quarter of the descriptors that `maxconn` asks for is in use
+/// (`tune.pool-high-fd-ratio`): it must be far above what is needed, or haproxy connects anew for every request.
+fn maxconn(task: &Task<'_>) -> usize {
+    let needed = task.connections + 40;
+    match task.mode {
+        Mode::Http(_) => (needed * 8).min(DESCRIPTORS_MAX / 2 - 200).max(needed),
+        Mode::Tcp(_) | Mode::Passthrough => needed,
+    }
+}
+
+/// Open files that a process may have where these measurements are made; haproxy needs two for each of `maxconn`.
+const DESCRIPTORS_MAX: usize = 20_000;
 
 fn relayed(task: &Task<'_>) -> String {
     let splice = match task.mode {

@@ -512,6 +512,37 @@ fn drains_and_deaths_move_what_they_should_in_the_program_itself() {
 }
 
 #[test]
+fn a_row_given_again_counts_from_zero() {
+    let mut lab =
+        Lab::new(vec![vip(DSR.0, DSR.1, Protocol::Tcp, Mode::Dsr, vec![server(1, "10.0.0.11", 443)])]);
+    let (id, number) = numbers(&lab);
+    open(&mut lab, DSR, 1000..1100);
+    let both = |lab: &Lab| {
+        let tables = &lab.door.tables;
+        (tables.vip_traffic(id).unwrap().packets, tables.server_traffic(number).unwrap().packets)
+    };
+    assert_eq!(both(&lab), (100, 100));
+    // Another address takes the id at once; another server takes the number when the first one's flows are over.
+    lab.wanted = vec![vip(TUNNEL.0, TUNNEL.1, Protocol::Tcp, Mode::Dsr, vec![])];
+    lab.turn();
+    assert_eq!(both(&lab), (0, 100));
+    let later = Instant::now() + Duration::from_secs(25 * 3600);
+    let steps = lab.plan.update(&lab.wanted, later).unwrap();
+    lab.door.tables.apply(&steps).unwrap();
+    lab.wanted[0].servers.push(server(2, "10.0.0.12", 443));
+    lab.turn();
+    assert_eq!(numbers(&lab), (id, number));
+    assert_eq!(both(&lab), (0, 0));
+}
+
+/// The first VIP's id, and the number of its first server.
+fn numbers(lab: &Lab) -> (u32, u16) {
+    let vip = &lab.wanted[0];
+    let number = lab.plan.server_number(&vip.servers[0]);
+    (lab.plan.vip_id(vip.key()).expect("it is planned"), number.expect("it is planned"))
+}
+
+#[test]
 fn without_a_live_server_packets_are_dropped_for_that_reason() {
     let mut lab = Lab::new(wanted());
     for vip in &mut lab.wanted {

@@ -33,6 +33,7 @@ mod socket;
 mod tls;
 mod worker;
 
+pub use link::{SOURCE_BATCH, SourceStock, source_sockets};
 pub use listen::bind;
 pub use plane::{AccessSink, Bound, Plane};
 pub use tls::{PoolTls, ServerTls, TlsWorld};

@@ -15,6 +15,7 @@ use transom_config::{AccessFormat, Name};
 use transom_state::Current;
 
 use crate::doors::{Doors, Share};
+use crate::link::SourceStock;
 use crate::log::{Sender, Writer};
 use crate::runtime::{Inbox, Runtime, runtime};
 use crate::tls::TlsWorld;
@@ -59,10 +60,10 @@ thread_local! {
 }
 
 impl Plane {
-    /// Starts so many workers; they listen on nothing until [`Plane::apply`]. Errors: no threads or descriptors left.
-    pub fn start(workers: usize, current: Arc<Current>) -> io::Result<Self> {
+    /// Starts so many workers, which connect from clients' addresses with sockets of `stock`; they listen on nothing until [`Plane::apply`]. Errors: no threads or descriptors left.
+    pub fn start(workers: usize, current: Arc<Current>, stock: &SourceStock) -> io::Result<Self> {
         let workers = (0..workers)
-            .map(|index| Handle::start(index, Arc::clone(&current)))
+            .map(|index| Handle::start(index, Arc::clone(&current), stock.clone()))
             .collect::<io::Result<_>>()?;
         Ok(Self { workers, current, writer: Mutex::default() })
     }
@@ -177,11 +178,11 @@ impl Plane {
 }
 
 impl Handle {
-    fn start(index: usize, current: Arc<Current>) -> io::Result<Self> {
+    fn start(index: usize, current: Arc<Current>, stock: SourceStock) -> io::Result<Self> {
         let (started, waiting) = mpsc::channel();
         let body = move || match Runtime::enter() {
             Ok(runtime) => {
-                DOORS.set(Some(Doors::of(Worker::enter(runtime, index, current))));
+                DOORS.set(Some(Doors::of(Worker::enter(runtime, index, current, stock))));
                 let _ = started.send(Ok(runtime.inbox()));
                 // A connection's panic has been caught below; one of the loop would leave clients unanswered, silently.
                 if catch_unwind(AssertUnwindSafe(|| runtime.run())).is_err() {

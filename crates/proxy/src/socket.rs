@@ -31,6 +31,11 @@ impl Socket {
         let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let fd = net::socket_with(family, SocketType::STREAM, flags, None)?;
+        Self::connecting_on(fd, to, source)
+    }
+
+    /// Begins to connect with a socket that is made already, neither bound nor blocking.
+    pub(crate) fn connecting_on(fd: OwnedFd, to: SocketAddr, source: Option<IpAddr>) -> Result<Self, Errno> {
         sockopt::set_tcp_nodelay(&fd, true)?;
         if let Some(source) = source {
             bind_source(&fd, source)?;
@@ -208,7 +213,7 @@ impl Drop for Socket {
     }
 }
 
-/// Binds a socket to an address of ours and leaves the port to `connect`, which can then use one port for several
+/// Binds a socket to an address, of ours or for a transparent socket any, and leaves the port to `connect`, which can then use one port for several
 /// servers (`IP_BIND_ADDRESS_NO_PORT`, ip(7)).
 fn bind_source(fd: &OwnedFd, source: IpAddr) -> Result<(), Errno> {
     nix::sys::socket::setsockopt(fd, nix::sys::socket::sockopt::IpBindAddressNoPort, &true)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use transom_state::{Current, Fault, Gate, Listener, World};
 
-use crate::link::Idle;
+use crate::link::{Idle, SourceStock};
 use crate::log::AccessLog;
 use crate::runtime::{Runtime, runtime};
 use crate::tls::TlsWorld;
@@ -22,6 +22,7 @@ pub(crate) struct Worker {
     log: AccessLog,
     tls: RefCell<Arc<TlsWorld>>,
     idle: Idle,
+    stock: SourceStock,
     draining: Cell<bool>,
     dice: Cell<u64>,
     turn: Cell<usize>,
@@ -29,13 +30,19 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Makes the current thread, which has entered `runtime`, worker `index`.
-    pub(crate) fn enter(runtime: &'static Runtime, index: usize, current: Arc<Current>) -> &'static Self {
+    pub(crate) fn enter(
+        runtime: &'static Runtime,
+        index: usize,
+        current: Arc<Current>,
+        stock: SourceStock,
+    ) -> &'static Self {
         let worker: &'static Self = Box::leak(Box::new(Self {
             index,
             current,
             log: AccessLog::off(),
             tls: RefCell::default(),
             idle: Idle::default(),
+            stock,
             draining: Cell::new(false),
             dice: Cell::new(RandomState::new().hash_one(index)),
             turn: Cell::new(0),
@@ -72,6 +79,11 @@ impl Worker {
     /// Its idle connections to servers.
     pub(crate) fn idle(&self) -> &Idle {
         &self.idle
+    }
+
+    /// Sockets for connections from clients' addresses.
+    pub(crate) fn stock(&self) -> &SourceStock {
+        &self.stock
     }
 
     /// Whether the program is about to stop: connections end with the request they are at.

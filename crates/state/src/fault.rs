@@ -87,6 +87,10 @@ pub enum Fault {
     PinnedServerGone,
     /// No source port is left towards a server.
     OutOfPorts,
+    /// A connection cannot come from the client's address.
+    SourceUnusable,
+    /// There is no socket for a connection from the client's address.
+    SourceUnavailable,
     /// No file descriptor is left.
     OutOfFiles,
     /// We were stopping and the drain time was over.
@@ -201,7 +205,7 @@ pub fn reference() -> String {
 }
 
 /// Every fault at the index of its number.
-static TABLE: [Entry; 42] = [
+static TABLE: [Entry; 44] = [
     Entry {
         fault: Fault::ClientSentPlainHttp,
         code: "client-sent-plain-http",
@@ -501,6 +505,21 @@ static TABLE: [Entry; 42] = [
         blame: Blame::Us,
         meaning: "Every local port towards this server is in use.",
         remedy: "Give the pool more than one `source` address, or widen net.ipv4.ip_local_port_range.",
+    },
+    Entry {
+        fault: Fault::SourceUnusable,
+        code: "source-unusable",
+        blame: Blame::Us,
+        meaning: "The pool connects from the client's address, and this one cannot reach the server: another IP version, \
+                  or not the address of one host.",
+        remedy: "Give the pool servers of both IP versions, or let the listener listen on the servers' alone.",
+    },
+    Entry {
+        fault: Fault::SourceUnavailable,
+        code: "source-unavailable",
+        blame: Blame::Us,
+        meaning: "The pool connects from the client's address, and the keeper gave no socket that may.",
+        remedy: "Start the program as root or with CAP_NET_ADMIN; the program log names the cause.",
     },
     Entry {
         fault: Fault::OutOfFiles,

@@ -36,6 +36,11 @@ impl Namespace {
         run(Command::new("ip").args(["netns", "add", &name]))?;
         let namespace = Self { name };
         namespace.ip("link set lo up")?;
+        // Else a link-local address is of no use for seconds, and neighbours cannot be asked for before it is.
+        for scope in ["all", "default"] {
+            let key = format!("net.ipv6.conf.{scope}.accept_dad=0");
+            run(namespace.command("sysctl").args(["-q", "-w", &key]))?;
+        }
         Ok(namespace)
     }
 

@@ -19,6 +19,8 @@ use transom_packet::plan::{Hop, Limits, Plan, Protocol, Server, ServerState, Vip
 use super::frame::{ACK, Frame};
 use super::{program, say};
 
+/// How often each has its turn: what the machine does meanwhile hits all of them.
+const TURNS: u32 = 4;
 const PACKETS: u32 = 50_000;
 const BATCH: u32 = 64;
 const RULES: &str = "table ip transom_bench { chain c { type nat hook prerouting priority dstnat; \
@@ -35,11 +37,20 @@ struct Street {
 pub(crate) fn compare(rounds: u32) {
     let mut street = Street::build();
     for flows in [1, 1 << 16] {
-        say(&format!("== NAT, {flows} flow(s), {rounds} rounds of {PACKETS}; ns a packet, quietest round"));
-        let floor = street.floor(flows, rounds);
-        let ours = street.ours(flows, rounds) - floor;
-        let theirs = street.nftables(flows, rounds) - floor;
-        say(&format!("wires {floor:.0}  ours {ours:.0}  nftables {theirs:.0}  ratio {:.1}", theirs / ours));
+        say(&format!(
+            "== NAT, {flows} flow(s), {rounds} rounds of {PACKETS} in {TURNS} turns; ns a packet, quietest round"
+        ));
+        let mut best = [f64::MAX; 3];
+        for _ in 0..TURNS {
+            let some = rounds.div_ceil(TURNS);
+            let turn = [street.floor(flows, some), street.ours(flows, some), street.nftables(flows, some)];
+            best = [0, 1, 2].map(|at| best[at].min(turn[at]));
+        }
+        let [floor, ours, theirs] = best;
+        let (net, net_theirs) = (ours - floor, theirs - floor);
+        say(&format!("wires and nothing else {floor:.0}"));
+        say(&format!("with wires: ours {ours:.0}  nftables {theirs:.0}  ratio {:.1}", theirs / ours));
+        say(&format!("net of them: ours {net:.0}  nftables {net_theirs:.0}  ratio {:.1}", net_theirs / net));
     }
 }
 

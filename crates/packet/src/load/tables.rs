@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use aya::Ebpf;
-use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues};
+use aya::util::nr_cpus;
 
 use super::chain;
 use crate::Fault;
@@ -114,6 +115,8 @@ impl Tables {
                 IpAddr::V4(address) => self.vips4.insert(key.four(address), vip, 0).map_err(fault),
                 IpAddr::V6(address) => self.vips6.insert(key.six(address), vip, 0).map_err(fault),
             },
+            Step::ClearServer(number) => clear(&mut self.server_traffic, u32::from(*number)),
+            Step::ClearVip(id) => clear(&mut self.vip_traffic, *id),
             Step::RemoveVip(key) => match key.address {
                 IpAddr::V4(address) => self.vips4.remove(&key.four(address)).map_err(fault),
                 IpAddr::V6(address) => self.vips6.remove(&key.six(address)).map_err(fault),
@@ -154,8 +157,8 @@ impl Tables {
         }
         for number in 0..abi::NO_SERVER {
             let owner = self.owners.get(&u32::from(number), 0).map_err(fault)?;
-            if owner != 0 {
-                let server = self.servers.get(&u32::from(number), 0).map_err(fault)?;
+            let server = self.servers.get(&u32::from(number), 0).map_err(fault)?;
+            if owner != 0 || server.epoch != 0 {
                 contents.servers.push((number, owner, server));
             }
         }
@@ -183,6 +186,13 @@ impl Tables {
     pub fn descriptors(&self) -> Vec<(&'static str, BorrowedFd<'_>)> {
         self.descriptors.iter().map(|(name, descriptor)| (*name, descriptor.as_fd())).collect()
     }
+}
+
+/// Zeroes a row on every CPU.
+fn clear(map: &mut PerCpuArray<MapData, Traffic>, row: u32) -> Result<(), Fault> {
+    let counts = vec![Traffic::default(); nr_cpus().map_err(|(_, error)| Fault::Map(error.to_string()))?];
+    let counts = PerCpuValues::try_from(counts).map_err(|error| Fault::Map(error.to_string()))?;
+    map.set(row, counts, 0).map_err(fault)
 }
 
 fn rings(map: Map) -> Result<MapData, Fault> {

@@ -60,6 +60,10 @@ pub enum Step {
     },
     /// A VIP's entry: from here on it is balanced, by this ring.
     SetVip(VipKey, abi::Vip),
+    /// A server's counters start at zero: its number was another's.
+    ClearServer(u16),
+    /// A VIP's counters start at zero: its id was another's.
+    ClearVip(u32),
     /// The VIP is no more.
     RemoveVip(VipKey),
 }
@@ -71,7 +75,7 @@ pub struct Contents {
     pub vips: Vec<(VipKey, abi::Vip)>,
     /// the words of its ring, in the same order,
     pub rings: Vec<Vec<u32>>,
-    /// and every owned server number: number, owner, record.
+    /// and every server number that was ever given: number, owner (0 if it is free now), record.
     pub servers: Vec<(u16, u64, abi::Server)>,
 }
 
@@ -214,9 +218,13 @@ impl Plan {
             let mut of_vip = Vec::with_capacity(vip.servers.len());
             for server in &vip.servers {
                 let owner = server.identity();
-                let number = self.numbers.number(owner)?;
+                let (number, new) = self.numbers.number(owner)?;
+                if new {
+                    steps.push(Step::ClearServer(number));
+                }
                 in_use[usize::from(number)] = true;
-                if self.numbers.set(number, server.record(vip)) {
+                // A server that takes no packet yet has its number all the same.
+                if self.numbers.set(number, server.record(vip)) || new {
                     let server = self.numbers.record(number);
                     steps.push(Step::SetServer { number, owner, server });
                 }
@@ -256,7 +264,7 @@ impl Plan {
             let ring = Ring::fresh(&table);
             let entry = abi::Vip { id, ring: 2 * id, mode, hash_on, reserved: 0 };
             steps.push(Step::SetRing { row: entry.ring, words: ring.words().to_vec() });
-            switches.push(Step::SetVip(key, entry));
+            switches.extend([Step::ClearVip(id), Step::SetVip(key, entry)]);
             self.vips.insert(key, Planned { entry, ring, shares, table, name: vip.name.clone() });
             return Ok(());
         };

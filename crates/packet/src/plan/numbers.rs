@@ -33,12 +33,14 @@ impl Numbers {
         Self { seats: vec![None; numbers], epochs: vec![0; numbers], by_identity: HashMap::new() }
     }
 
-    /// Takes over a number an earlier process gave.
+    /// Takes over a number an earlier process gave, or gave and freed (identity 0): its epoch is used up.
     pub(super) fn adopt(&mut self, number: u16, identity: u64, server: abi::Server, now: u32) {
         let Some(seat) = self.seats.get_mut(usize::from(number)) else { return };
-        *seat = Some(Seat { identity, server, left: Some(now) });
         self.epochs[usize::from(number)] = server.epoch;
-        self.by_identity.insert(identity, number);
+        if identity != 0 {
+            *seat = Some(Seat { identity, server, left: Some(now) });
+            self.by_identity.insert(identity, number);
+        }
     }
 
     /// Would all of these have a number?
@@ -54,10 +56,10 @@ impl Numbers {
         Fault::TooMany { what: "servers behind packet listeners", limit: self.seats.len() }
     }
 
-    /// The number of a server, a free one if it has none yet.
-    pub(super) fn number(&mut self, identity: u64) -> Result<u16, Fault> {
+    /// The number of a server, a free one if it has none yet; tells whether it is new.
+    pub(super) fn number(&mut self, identity: u64) -> Result<(u16, bool), Fault> {
         if let Some(&number) = self.by_identity.get(&identity) {
-            return Ok(number);
+            return Ok((number, false));
         }
         let Some(free) = self.seats.iter().position(Option::is_none) else {
             return Err(self.too_many());
@@ -67,7 +69,7 @@ impl Numbers {
         self.seats[free] =
             Some(Seat { identity, server: abi::Server { epoch, ..abi::Server::default() }, left: None });
         self.by_identity.insert(identity, free as u16);
-        Ok(free as u16)
+        Ok((free as u16, true))
     }
 
     pub(super) fn seat(&self, number: u16) -> Option<&Seat> {

@@ -1,6 +1,6 @@
 //! The promises of a plan, tried on a model of the program: 20,000 flows through every kind of change.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::*;
@@ -15,6 +15,8 @@ struct Model {
     servers: HashMap<u16, abi::Server>,
     owners: HashMap<u16, u64>,
     table: HashMap<usize, (u16, u16)>,
+    /// Rows whose counters start at zero.
+    cleared: (HashSet<u16>, HashSet<u32>),
 }
 
 impl Model {
@@ -22,6 +24,8 @@ impl Model {
         for step in steps {
             match step.clone() {
                 Step::SetServer { number, owner, server } => {
+                    let same = self.owners.get(&number).is_some_and(|before| *before == owner);
+                    assert!(same || owner == 0 || self.cleared.0.remove(&number), "another's counters");
                     self.servers.insert(number, server);
                     self.owners.insert(number, owner);
                 }
@@ -34,7 +38,21 @@ impl Model {
                 }
                 Step::SetVip(key, vip) => {
                     assert!(self.rings.contains_key(&vip.ring), "a VIP's ring is there before the VIP");
+                    let same = self.vips.get(&key).is_some_and(|before| before.id == vip.id);
+                    assert!(same || self.cleared.1.remove(&vip.id), "another's counters");
                     self.vips.insert(key, vip);
+                }
+                Step::ClearServer(number) => {
+                    assert_eq!(
+                        self.owners.get(&number).copied().unwrap_or(0),
+                        0,
+                        "counters of a server in use"
+                    );
+                    self.cleared.0.insert(number);
+                }
+                Step::ClearVip(id) => {
+                    assert!(self.vips.values().all(|vip| vip.id != id), "counters of a VIP in use");
+                    self.cleared.1.insert(id);
                 }
                 Step::RemoveVip(key) => {
                     self.vips.remove(&key);
@@ -71,8 +89,8 @@ impl Model {
     fn contents(&self) -> Contents {
         let vips: Vec<_> = self.vips.iter().map(|(key, vip)| (*key, *vip)).collect();
         let rings = vips.iter().map(|(_, vip)| self.rings[&vip.ring].clone()).collect();
-        let owned = self.owners.iter().filter(|(_, owner)| **owner != 0);
-        let servers = owned.map(|(number, owner)| (*number, *owner, self.servers[number])).collect();
+        let servers =
+            self.owners.iter().map(|(number, owner)| (*number, *owner, self.servers[number])).collect();
         Contents { vips, rings, servers }
     }
 }
@@ -241,6 +259,17 @@ fn the_next_process_goes_on_where_the_last_one_ended() {
 }
 
 #[test]
+fn a_server_that_takes_no_packet_yet_has_its_number_in_the_next_process_too() {
+    let mut wanted = vip(0..3);
+    wanted.servers[1].hop = None;
+    let mut trial = Trial::new(&wanted);
+    let number = trial.plan.server_number(&wanted.servers[1]);
+    trial.plan = Plan::adopt(Limits::default(), &trial.model.contents(), trial.now);
+    assert_eq!(trial.plan.server_number(&wanted.servers[1]), number);
+    assert_eq!(trial.want(&wanted), 0);
+}
+
+#[test]
 fn the_same_wish_twice_needs_no_step() {
     let wanted = vip(0..4);
     let mut trial = Trial::new(&wanted);
@@ -263,6 +292,23 @@ fn a_removed_servers_number_is_free_after_a_day_and_its_entries_are_void() {
         model.rings[&model.vips[&wanted.key()].ring].iter().any(|&word| word::is_changed(word))
     };
     assert!(!marked(&trial.model), "the ring settles");
+    wanted.servers.push(server(9));
+    trial.want(&wanted);
+    assert_eq!(trial.plan.server_number(&server(9)), Some(number));
+    assert_ne!(trial.model.servers[&number].epoch, epoch);
+}
+
+#[test]
+fn a_free_number_has_a_new_epoch_in_the_next_process_too() {
+    let mut wanted = vip(0..3);
+    let mut trial = Trial::new(&wanted);
+    let gone = wanted.servers.remove(2);
+    trial.want(&wanted);
+    let number = trial.plan.server_number(&gone).expect("it keeps its number for now");
+    let epoch = trial.model.servers[&number].epoch;
+    trial.now += Duration::from_secs(25 * 3600);
+    trial.want(&wanted);
+    trial.plan = Plan::adopt(Limits::default(), &trial.model.contents(), trial.now);
     wanted.servers.push(server(9));
     trial.want(&wanted);
     assert_eq!(trial.plan.server_number(&server(9)), Some(number));

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use transom_config::OnDown;
+use transom_config::{OnDown, Source};
 use transom_state::{Fault, Lease, Listener, Pool, Said};
 use transom_wire::auth::AfterLoss;
 
@@ -67,7 +67,7 @@ impl Job<'_> {
         let mut wish = self.wish();
         loop {
             let mut own = own.take();
-            let lost = own.take_if(|own| !own.link.is_quiet()).is_some();
+            let lost = own.take_if(|own| !own.link.is_quiet() || !own.link.comes_from(self.from())).is_some();
             if lost && stream.server_lost() == AfterLoss::Close {
                 return Err(Fault::PinnedServerGone);
             }
@@ -127,9 +127,19 @@ impl Job<'_> {
         }
     }
 
+    /// The address that a connection to the server comes from, where that is the client's.
+    fn from(&self) -> Option<IpAddr> {
+        (self.pool.config.source == Source::Client).then_some(self.source)
+    }
+
+    /// Whether the connection says who the client is, and so is its own.
+    fn is_owned(&self) -> bool {
+        self.pins || !self.header.is_empty() || self.from().is_some()
+    }
+
     /// Which connections will do. A request that must not be asked twice gets none that may just be closing.
     fn wish(&self) -> Wish {
-        if self.pins || !self.header.is_empty() {
+        if self.is_owned() {
             Wish::Fresh
         } else if self.idempotent && self.whole {
             Wish::Any
@@ -152,7 +162,7 @@ impl Job<'_> {
         if !told.server_stays || !told.complete {
             return After::Released;
         }
-        if was_own || self.pins || !self.header.is_empty() {
+        if was_own || self.is_owned() {
             return After::Own(own(lease, link));
         }
         self.worker.idle().put(link, lease.pool(), index);

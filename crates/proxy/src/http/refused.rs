@@ -41,6 +41,8 @@ impl Refused {
             | Fault::PoolFull
             | Fault::QueueTimeout
             | Fault::OutOfPorts
+            | Fault::SourceUnusable
+            | Fault::SourceUnavailable
             | Fault::OutOfFiles
             | Fault::AdminDrained => Some(503),
             Fault::ServerConnectTimeout | Fault::ServerResponseTimeout => Some(504),

@@ -1,7 +1,7 @@
 //! Idle connections of one worker. One is used again only for the very server it leads to, and only if it was opened with
 //! all that would be said now: address, TLS name, client certificate, trust.
 //!
-//! A connection that carries a client's address (PROXY header) or a client's login never comes here: it belongs to its
+//! A connection that carries a client's address (PROXY header, transparent source) or a client's login never comes here: it belongs to its
 //! client connection and closes with it.
 
 use std::cell::RefCell;
@@ -59,7 +59,8 @@ impl Idle {
     /// Keeps a connection that has just given a complete response, if its pool keeps any.
     pub(crate) fn put(&self, mut link: Link, pool: &Arc<Pool>, worker: usize) {
         let limit = link.reuse.idle as usize;
-        if limit == 0 || !link.is_quiet() {
+        // One that comes from a client's address is that client's.
+        if limit == 0 || !link.comes_from(None) || !link.is_quiet() {
             return;
         }
         link.proven = runtime().now();

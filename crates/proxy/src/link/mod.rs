@@ -4,8 +4,9 @@ mod connect;
 mod counted;
 mod idle;
 mod reach;
+mod stock;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
@@ -20,6 +21,7 @@ use crate::tls::{TlsEnd, TlsWorld};
 pub(crate) use counted::Counted;
 pub(crate) use idle::Idle;
 pub(crate) use reach::{Caller, Wish, reach};
+pub use stock::{SOURCE_BATCH, SourceStock, source_sockets};
 
 /// A connection to a server, and everything that was said when it was opened: who may use it next depends on that.
 pub(crate) struct Link {
@@ -32,6 +34,8 @@ pub(crate) struct Link {
     server: Arc<Server>,
     /// Where the server was reached: its name may resolve to another address by now.
     address: SocketAddr,
+    /// The client whose address it comes from, where it comes from one: it is that client's alone.
+    source: Option<IpAddr>,
     /// The server name, client certificate and trust it was opened with.
     tls: Option<Arc<TlsWorld>>,
     /// Whether and how long it may be kept.
@@ -41,6 +45,11 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    /// Whether it comes from this address; `None`: from one of ours.
+    pub(crate) fn comes_from(&self, source: Option<IpAddr>) -> bool {
+        self.source == source
+    }
+
     /// Whether the server has closed it. No system call.
     pub(crate) fn has_ended(&self) -> bool {
         self.end.socket().has_ended()

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use transom_config::Source;
 use transom_state::{Ask, Choice, Fault, Lease, Pool, Said, Ticket};
 
 use super::Link;
@@ -52,6 +53,8 @@ pub(crate) async fn reach(
     let worker = caller.worker;
     let mut tried: Vec<usize> = Vec::new();
     let begun = runtime().now();
+    // What comes from a client's address was opened for that client.
+    let wish = if pool.config.source == Source::Client { Wish::Fresh } else { wish };
     loop {
         let avoid: &[usize] = if pool.config.retry.other_server { &tried } else { &[] };
         let lease = take_lease(caller, way, pool, avoid).await?;
@@ -63,7 +66,7 @@ pub(crate) async fn reach(
         if tried.last() == Some(&lease.index()) {
             sleep(SAME_SERVER_PAUSE).await.map_err(|_| Fault::AdminDrained)?;
         }
-        let fault = match connect(worker, pool, &lease, header).await {
+        let fault = match connect(worker, pool, &lease, caller.source, header).await {
             Ok(link) => {
                 way.connect = Some(runtime().now().duration_since(begun).into());
                 if let Some(transition) = lease.connected(&caller.ask(&tried)) {

@@ -98,7 +98,7 @@ fn termination(fault: Option<Fault>) -> &'static str {
         | Fault::ServerUnreachable
         | Fault::ServerDns => "SC",
         Fault::ServerConnectTimeout => "sC",
-        Fault::OutOfPorts | Fault::OutOfFiles => "RC",
+        Fault::OutOfPorts | Fault::OutOfFiles | Fault::SourceUnusable | Fault::SourceUnavailable => "RC",
         Fault::AdminDrained | Fault::ReloadCut => "KD",
         _ => "PR",
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use transom_config::{Config, load_text};
-use transom_proxy::{AccessSink, Bound, Plane, TlsWorld, bind};
+use transom_proxy::{AccessSink, Bound, Plane, SourceStock, TlsWorld, bind};
 use transom_state::{Current, World};
 
 /// Longest wait for anything that must happen.
@@ -34,7 +34,7 @@ impl Door {
         let workers = usize::from(config.workers.unwrap_or(2));
         let current =
             Arc::new(Current::from_pointee(World::first(Arc::clone(&config), workers, 1, Instant::now())));
-        let plane = Plane::start(workers, Arc::clone(&current)).unwrap();
+        let plane = Plane::start(workers, Arc::clone(&current), &SourceStock::none()).unwrap();
         let mut bounds = Vec::new();
         for listener in &config.listeners {
             for address in &listener.bind {
