@@ -1,13 +1,25 @@
-//! Files that the configuration names beside itself: looked into before anything is served, so that a checked file
-//! starts.
+//! What the configuration alone cannot be told by: files it names beside itself, and what this program does not do.
+//! Looked into before anything is served, so that a checked file starts.
 
 use transom_config::{Config, HealthCheck, NamedFile, Pool, Probe, Verify};
 
 use crate::tls::authorities;
 
-/// What is wrong with the contents of files that `config` names, a sentence each.
+/// What is wrong with the contents of files that `config` names, and with what it asks of this program, a sentence each.
 pub(crate) fn look_into(config: &Config) -> Vec<String> {
-    config.pools.iter().filter_map(|pool| look_into_authorities(pool).err()).collect()
+    let authorities = config.pools.iter().filter_map(|pool| look_into_authorities(pool).err());
+    authorities.chain(unshielded(config)).collect()
+}
+
+/// Somebody who believes in a shield that is not there is worse off than somebody who knows.
+fn unshielded(config: &Config) -> Option<String> {
+    config.shield.as_ref().map(|shield| {
+        format!(
+            "{}: this program does not load the packet shield yet\nhelp: take `[shield]` out; SYN cookies of the kernel, \
+             and `allow`, `refuse` and `limits` of listeners, do their part",
+            shield.place
+        )
+    })
 }
 
 fn look_into_authorities(pool: &Pool) -> Result<(), String> {
@@ -54,6 +66,20 @@ mod tests {
         let files = Remembered { files, patterns: Vec::new() };
         let loaded = load("x.toml".as_ref(), &files, &Options::default());
         look_into(&loaded.config.unwrap())
+    }
+
+    #[test]
+    fn a_shield_that_would_not_stand_is_not_promised() {
+        let text = format!(
+            "{}[shield]\ninterfaces = [\"eth0\"]\n",
+            CONFIG.replace(
+                ", verify = \"full\", ca = \"/ca.pem\", name = \"mail.test\"",
+                ", verify = \"none\""
+            )
+        );
+        let config = transom_config::load_text("x.toml", &text).config.unwrap();
+        let found = look_into(&config);
+        assert!(found.len() == 1 && found[0].contains("does not load the packet shield"), "{found:?}");
     }
 
     #[test]

@@ -10,12 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::check::shown;
-use crate::model::{Need, Table, certificate, listener, packet, pool as model_pool, root, waf as model_waf};
+use crate::model::{
+    Need, Table, certificate, listener, packet, pool as model_pool, root, shield, waf as model_waf,
+};
 use crate::text::duration::written;
 use crate::words::{self, Mode, Verified, word};
 use crate::{
     Admin, Certificate, CertificateSource, Config, HashOn, Listener, ListenerMode, ListenerTls, LogSink,
-    Name, NamedFile, Packet, PacketListener, Passthrough, ServerTls, ServerVerify, Terminate,
+    Name, NamedFile, Packet, PacketListener, PacketRate, Passthrough, ServerTls, ServerVerify, Shield,
+    ShieldContext, Terminate,
 };
 
 /// The whole configuration with every default written out. It holds the password hashes, so that it loads to the same
@@ -91,6 +94,10 @@ fn write(config: &Config, hide: bool) -> String {
     for one in &config.stick_tables {
         out.header(&format!("stick-table.{}", name_key(&one.name)));
         out.lines(&model_pool::STICK_TABLE, &pool::stick_table(one));
+    }
+    if let Some(one) = &config.shield {
+        out.header("shield");
+        out.lines(&shield::SHIELD, &shield_lines(one));
     }
     out.text
 }
@@ -279,6 +286,43 @@ fn sink(sink: &LogSink) -> String {
 
 fn file(file: &NamedFile) -> String {
     quote(&file.path.display().to_string())
+}
+
+fn shield_lines(shield: &Shield) -> Vec<Line> {
+    let networks = |networks: &[ipnet::IpNet]| (!networks.is_empty()).then(|| list(networks));
+    let contexts: Vec<String> = shield.contexts.iter().map(context).collect();
+    vec![
+        ("interfaces", Some(list(&shield.interfaces))),
+        ("tracking", Some(quote(word(words::TRACKING, &shield.tracking)))),
+        ("block", networks(&shield.block)),
+        ("allow", networks(&shield.allow)),
+        ("fragments", Some(quote(word(words::POLICIES, &shield.fragments)))),
+        ("options", Some(quote(word(words::POLICIES, &shield.options)))),
+        ("contexts", (!contexts.is_empty()).then(|| rows(&contexts))),
+    ]
+}
+
+fn context(context: &ShieldContext) -> String {
+    let rate = |rate: Option<PacketRate>| rate.map(|rate| quote(&rate.to_string()));
+    let (source, total) = (&context.per_source, &context.total);
+    let per_source = [
+        ("syn", rate(source.syn)),
+        ("packets", rate(source.packets)),
+        ("udp", rate(source.udp)),
+        ("icmp", rate(source.icmp)),
+        ("connections", source.connections.map(|n| n.to_string())),
+    ];
+    let total = [("udp", rate(total.udp)), ("icmp", rate(total.icmp))];
+    let given = |lines: &[Line]| lines.iter().any(|(_, value)| value.is_some()).then(|| inline(lines));
+    inline(&[
+        ("destination", Some(list(&context.destination))),
+        ("tracking", Some(quote(word(words::TRACKING, &context.tracking)))),
+        ("allow", (!context.allow.is_empty()).then(|| list(&context.allow))),
+        ("syn-cookies", given(&[("above", rate(context.syn_cookies_above))])),
+        ("per-source", given(&per_source)),
+        ("total", given(&total)),
+        ("strays", rate(Some(context.strays))),
+    ])
 }
 
 /// `{ a = 1, b = "x" }` of those that are given.

@@ -24,6 +24,7 @@ mod reference;
 mod remarks;
 mod report;
 mod schema;
+mod shield;
 mod source;
 mod stick;
 mod text;
@@ -62,6 +63,10 @@ pub use process::{
 pub use reference::reference;
 pub use report::{Code, FAULTS_MAX, Fault, Location, Report, Severity};
 pub use schema::json_schema;
+pub use shield::{
+    Allow, AllowWhat, PacketBudgets, PacketPolicy, PacketRate, Per, Shield, ShieldContext, TotalRates,
+    Tracking,
+};
 pub use source::SourceFile;
 pub use stick::{StickTable, StickTableKey};
 pub use waf::{
@@ -102,6 +107,8 @@ pub struct Config {
     pub wafs: Vec<Arc<Waf>>,
     /// Stick tables in the order of the file.
     pub stick_tables: Vec<Arc<StickTable>>,
+    /// The packet shield, if there is one.
+    pub shield: Option<Arc<Shield>>,
 }
 
 impl Config {

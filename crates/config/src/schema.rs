@@ -72,7 +72,10 @@ fn kind(kind: &Kind) -> Value {
         Kind::Bind | Kind::Server => string(":[0-9]+$"),
         Kind::Listen => string(":[0-9]+(/(tcp|udp))?$"),
         Kind::PasswordHash => string("^\\$argon2id\\$"),
+        Kind::PacketRate => string("^[0-9]+[kM]?/[smh]$"),
+        Kind::Allow => string("^(tcp|udp|icmp|ip)/"),
         Kind::Text
+        | Kind::Interface
         | Kind::Host
         | Kind::Glob
         | Kind::Ip

@@ -2,8 +2,8 @@
 
 use crate::{
     AccessFormat, Balance, CookieMode, Driver, HashOn, Level, NotTls, Odd, OnDown, OnStop, PacketMode,
-    PlainHttp, ProxyProtocol, Role, StartState, StickTableKey, TlsVersion, WafAuditFormat, WafMode,
-    WafWhenBroken, Zones,
+    PacketPolicy, PlainHttp, ProxyProtocol, Role, StartState, StickTableKey, TlsVersion, Tracking,
+    WafAuditFormat, WafMode, WafWhenBroken, Zones,
 };
 
 pub(crate) const BALANCES: &[(&str, Balance)] = &[
@@ -53,6 +53,12 @@ pub(crate) const FORMATS: &[(&str, AccessFormat)] =
 
 pub(crate) const LEVELS: &[(&str, Level)] =
     &[("error", Level::Error), ("warn", Level::Warn), ("info", Level::Info), ("debug", Level::Debug)];
+
+pub(crate) const TRACKING: &[(&str, Tracking)] =
+    &[("stateful", Tracking::Stateful), ("stateless", Tracking::Stateless)];
+
+pub(crate) const POLICIES: &[(&str, PacketPolicy)] =
+    &[("pass", PacketPolicy::Pass), ("drop", PacketPolicy::Drop)];
 
 pub(crate) const ROLES: &[(&str, Role)] =
     &[("viewer", Role::Viewer), ("operator", Role::Operator), ("admin", Role::Admin)];

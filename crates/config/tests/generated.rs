@@ -42,7 +42,7 @@ fn the_schema_refuses_what_the_checks_refuse() {
         ("polo = 1", "polo: not allowed"),
         ("workers = 0", "workers: too small"),
         ("workers = \"4\"", "workers: not of type integer"),
-        ("[shield]\ninterfaces = []", "shield: not allowed"),
+        ("[shield]\ninterfaces = []", "shield.interfaces: empty"),
         ("[listener.a]\nbind = [\"[::]:443\"]", "listener.a.mode: missing"),
         ("[listener.a]\nbind = []\nmode = \"tcp\"", "listener.a.bind: empty"),
         ("[listener.a]\nbind = [\"[::]:443\"]\nmode = \"ftp\"", "listener.a.mode: none of the words"),

@@ -4,7 +4,7 @@
 //! octets, `to_be` on the number.
 
 /// Raised whenever a layout here changes: maps of another version are never adopted.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Slots of a ring: prime, so that every permutation step of Maglev visits every slot.
 pub const RING_SLOTS: usize = 65_537;
@@ -87,6 +87,10 @@ pub enum Reason {
     Tunnel,
     /// Answered with ICMP: it would not fit the tunnel.
     TooBig,
+    /// A SYN answered with a SYN cookie, in the listener's place.
+    SynCookie,
+    /// A SYN answered so that its source has to show that it exists.
+    Challenge,
     /// A header or the stated length runs past the frame.
     Truncated,
     /// IP version or header length that cannot be.
@@ -111,11 +115,35 @@ pub enum Reason {
     NatClash,
     /// The frame could not be resized.
     NoRoom,
+    /// The source is on the block list.
+    Blocked,
+    /// Protocol, port or source is not among what the context allows.
+    NotAllowed,
+    /// More packets than a source may send.
+    SourcePackets,
+    /// More openings than a source may send.
+    SourceSyn,
+    /// More UDP than a source may send.
+    SourceUdp,
+    /// More ICMP than a source may send.
+    SourceIcmp,
+    /// The source has as many connections as it may.
+    SourceFull,
+    /// More UDP than the context takes.
+    UdpRate,
+    /// More ICMP than the context takes.
+    IcmpRate,
+    /// Of no known connection, and more of those than the kernel should answer.
+    NoFlow,
+    /// The answer to a challenge: it did its work.
+    Proven,
+    /// A SYN whose TCP checksum is wrong.
+    BadChecksum,
 }
 
 impl Reason {
     /// Every reason, in the order of its counter.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 38] = [
         Self::NotIp,
         Self::OtherProtocol,
         Self::NoVip,
@@ -128,6 +156,8 @@ impl Reason {
         Self::NatReply,
         Self::Tunnel,
         Self::TooBig,
+        Self::SynCookie,
+        Self::Challenge,
         Self::Truncated,
         Self::BadHeader,
         Self::BadLength,
@@ -140,6 +170,18 @@ impl Reason {
         Self::FlowRate,
         Self::NatClash,
         Self::NoRoom,
+        Self::Blocked,
+        Self::NotAllowed,
+        Self::SourcePackets,
+        Self::SourceSyn,
+        Self::SourceUdp,
+        Self::SourceIcmp,
+        Self::SourceFull,
+        Self::UdpRate,
+        Self::IcmpRate,
+        Self::NoFlow,
+        Self::Proven,
+        Self::BadChecksum,
     ];
 
     /// As metrics and logs name it.
@@ -158,6 +200,8 @@ impl Reason {
             Self::NatReply => "nat-reply",
             Self::Tunnel => "tunnel",
             Self::TooBig => "too-big",
+            Self::SynCookie => "syn-cookie",
+            Self::Challenge => "challenge",
             Self::Truncated => "truncated",
             Self::BadHeader => "bad-header",
             Self::BadLength => "bad-length",
@@ -170,6 +214,18 @@ impl Reason {
             Self::FlowRate => "flow-rate",
             Self::NatClash => "nat-clash",
             Self::NoRoom => "no-room",
+            Self::Blocked => "blocked",
+            Self::NotAllowed => "not-allowed",
+            Self::SourcePackets => "source-packets",
+            Self::SourceSyn => "source-syn",
+            Self::SourceUdp => "source-udp",
+            Self::SourceIcmp => "source-icmp",
+            Self::SourceFull => "source-full",
+            Self::UdpRate => "udp-rate",
+            Self::IcmpRate => "icmp-rate",
+            Self::NoFlow => "no-flow",
+            Self::Proven => "proven",
+            Self::BadChecksum => "bad-checksum",
         }
     }
 
@@ -437,9 +493,9 @@ mod tests {
     fn outcomes_follow_the_order_of_reasons() {
         assert_eq!(Reason::Ttl.outcome(), Outcome::Passed);
         assert_eq!(Reason::Dsr.outcome(), Outcome::Sent);
-        assert_eq!(Reason::TooBig.outcome(), Outcome::Sent);
+        assert_eq!(Reason::Challenge.outcome(), Outcome::Sent);
         assert_eq!(Reason::Truncated.outcome(), Outcome::Dropped);
-        assert_eq!(Reason::NoRoom.outcome(), Outcome::Dropped);
+        assert_eq!(Reason::BadChecksum.outcome(), Outcome::Dropped);
     }
 
     #[test]

@@ -39,6 +39,7 @@ pub mod load;
 pub mod needs;
 pub mod object;
 pub mod plan;
+pub mod shield;
 mod sys;
 
 pub use fault::Fault;

@@ -9,6 +9,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use nix::libc;
 
 use crate::abi::{self, RING_SLOTS};
+use crate::shield::abi as shield;
 
 /// The part of `union bpf_attr` that reads and writes of a map use.
 #[repr(C)]
@@ -66,3 +67,25 @@ unsafe impl aya::Pod for abi::Nat6 {}
 unsafe impl aya::Pod for abi::Traffic {}
 // SAFETY: as above.
 unsafe impl aya::Pod for abi::Settings {}
+// SAFETY: as above.
+unsafe impl aya::Pod for shield::Pace {}
+// SAFETY: as above.
+unsafe impl aya::Pod for shield::Context {}
+// SAFETY: as above.
+unsafe impl aya::Pod for shield::GateKey {}
+// SAFETY: as above.
+unsafe impl aya::Pod for shield::Line {}
+// SAFETY: as above.
+unsafe impl aya::Pod for shield::Source {}
+// SAFETY: as above.
+unsafe impl aya::Pod for shield::SourceKey {}
+// SAFETY: as above.
+unsafe impl aya::Pod for shield::Pressure {}
+// SAFETY: as above.
+unsafe impl aya::Pod for shield::Spending {}
+// SAFETY: as above.
+unsafe impl aya::Pod for shield::Tally {}
+// SAFETY: as above.
+unsafe impl aya::Pod for shield::ShieldSettings {}
+// SAFETY: as above.
+unsafe impl aya::Pod for shield::Event {}

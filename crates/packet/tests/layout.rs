@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::mem::offset_of;
 
+use transom_packet::shield::abi as shield;
 use transom_packet::{abi, decap, object};
 
 /// A type of the BTF, as far as it is compared.
@@ -145,6 +146,79 @@ fn structs_are_the_same_in_c_and_rust() {
         ("traffic", shape!(abi::Traffic, packets, bytes, reply_packets, reply_bytes, opened)),
         ("settings", shape!(abi::Settings, new_flows_per_second, fragments, options, reserved)),
     ];
+    assert_same(&types, cases);
+}
+
+#[test]
+fn the_shields_structs_are_the_same_in_c_and_rust() {
+    let types = types(object::DOOR.expect("built with the feature bpf"));
+    let context = shape!(
+        shield::Context,
+        source_packets,
+        source_syn,
+        source_udp,
+        source_icmp,
+        all_udp,
+        all_icmp,
+        strays,
+        insistent,
+        proof_above,
+        proof_batch,
+        tracking,
+        proof,
+        gated,
+        full
+    );
+    let settings = shape!(
+        shield::ShieldSettings,
+        keys,
+        seed,
+        key_number,
+        lists,
+        mss4,
+        mss6,
+        window_scale,
+        options,
+        reserved
+    );
+    let event = shape!(
+        shield::Event,
+        reason,
+        weight,
+        source,
+        target,
+        ports,
+        context,
+        protocol,
+        flags,
+        length,
+        reserved
+    );
+    let cases = [
+        ("context", context),
+        ("shield_settings", settings),
+        ("event", event),
+        ("pace", shape!(shield::Pace, gap, depth)),
+        ("gate_key", shape!(shield::GateKey, context, port, protocol)),
+        ("line", shape!(shield::Line, bits)),
+        ("source", shape!(shield::Source, packets, syn, udp, icmp)),
+        ("source_key", shape!(shield::SourceKey, source, context, reserved)),
+        ("pressure", shape!(shield::Pressure, window, count, hot_until, reserved)),
+        ("spending", shape!(shield::Spending, udp, icmp, strays, insistent, syns)),
+        ("tally", shape!(shield::Tally, by)),
+    ];
+    assert_same(&types, cases);
+    let values = |name: &str| types.enums[name].iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>();
+    assert_eq!(values("tracking"), ["TRACKING_STATELESS", "TRACKING_STATEFUL"]);
+    assert_eq!(values("proof"), ["PROOF_OFF", "PROOF_ABOVE", "PROOF_ALWAYS"]);
+    assert_eq!(values("listed"), ["LISTED_NOT", "LISTED_BLOCK", "LISTED_ALLOW"]);
+    assert_eq!(values("gate"), ["GATE_SHUT", "GATE_OPEN", "GATE_BY_SOURCE"]);
+}
+
+/// Name, and size and members.
+type Shape = (&'static str, (usize, Vec<(&'static str, usize)>));
+
+fn assert_same(types: &Types, cases: impl IntoIterator<Item = Shape>) {
     for (name, (size, members)) in cases {
         let (in_c, members_in_c) =
             types.structs.get(name).unwrap_or_else(|| panic!("C has no struct {name}"));

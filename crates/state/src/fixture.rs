@@ -194,6 +194,7 @@ pub(crate) fn config(pools: Vec<config::Pool>, tables: Vec<config::StickTable>) 
         packet_listeners: Vec::new(),
         packet: packet(),
         pools: pools.into_iter().map(Arc::new).collect(),
+        shield: None,
         abuse: None,
         wafs: Vec::new(),
         stick_tables: tables.into_iter().map(Arc::new).collect(),

@@ -14,6 +14,7 @@ mod references;
 mod routes;
 mod servers;
 mod shadow;
+mod shield;
 mod sources;
 mod tls;
 mod under;
@@ -85,6 +86,7 @@ pub(crate) fn check(
     });
     let stick_tables: Vec<_> = stick_tables.collect();
     checker.pools_under(root, &listeners, &pools, &stick_tables);
+    let shield = checker.shield(root).map(Arc::new);
     checker.unused();
     Config {
         zone,
@@ -101,6 +103,7 @@ pub(crate) fn check(
         abuse,
         wafs,
         stick_tables,
+        shield,
     }
 }
 

@@ -9,7 +9,8 @@ use super::read;
 use crate::model::{Key, Need, Table};
 use crate::source::Span;
 use crate::{
-    Address, LogSink, Name, PasswordHash, Rate, RequestKey, ServerName, StatusRange, Template, Transport,
+    Address, Allow, LogSink, Name, PacketRate, PasswordHash, Rate, RequestKey, ServerName, StatusRange,
+    Template, Transport,
 };
 
 /// A value of the type its key asks for.
@@ -37,6 +38,10 @@ pub(crate) enum Value {
     Ip(IpAddr),
     /// A network.
     Network(IpNet),
+    /// A rate.
+    PacketRate(PacketRate),
+    /// What a context allows.
+    Allow(Allow),
     /// A server name of TLS.
     ServerName(ServerName),
     /// A password's hash.
@@ -229,6 +234,14 @@ impl Fields {
         match self.value(name) {
             Some(Value::Duration(duration)) => duration,
             _ => Duration::ZERO,
+        }
+    }
+
+    /// A rate, given or by default.
+    pub(crate) fn packet_rate(&self, name: &str) -> Option<PacketRate> {
+        match self.value(name)? {
+            Value::PacketRate(rate) => Some(rate),
+            _ => None,
         }
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod listener;
 pub(crate) mod packet;
 pub(crate) mod pool;
 pub(crate) mod root;
+pub(crate) mod shield;
 pub(crate) mod waf;
 
 use std::time::Duration;
@@ -210,6 +211,12 @@ pub(crate) enum Kind {
     Ip,
     /// A network or an address.
     Network,
+    /// How many in which time.
+    PacketRate,
+    /// Protocol and port, perhaps of one source.
+    Allow,
+    /// The name of an interface.
+    Interface,
     /// A server name of TLS, or a wildcard.
     ServerName,
     /// A host that requests are for: a server name of TLS, or an IPv4 address.
@@ -282,6 +289,9 @@ impl Kind {
             Self::Machine => "an address or name, perhaps with a port",
             Self::Ip => "an address",
             Self::Network => "a network or an address",
+            Self::PacketRate => "a rate such as `100/s`, `20k/s` or `30/m`",
+            Self::Allow => "a protocol and port such as `tcp/443`",
+            Self::Interface => "the name of an interface",
             Self::ServerName => "a server name, perhaps with `*.` in front",
             Self::RequestHost => "a host name, perhaps with `*.` in front",
             Self::PasswordHash => "an argon2id hash",

@@ -1,7 +1,9 @@
 //! The top level, and the tables about the program itself.
 
 use super::Kind::{Bind, Choice, Duration, Glob, Integer, List, Name, Named, PasswordHash, Path, Sink, Text};
-use super::{Key, Kind, Table, Word, application, certificate, later, listener, packet, pool, seconds, waf};
+use super::{
+    Key, Kind, Table, Word, application, certificate, later, listener, packet, pool, seconds, shield, waf,
+};
 
 /// The whole file.
 pub(crate) static ROOT: Table = Table {
@@ -87,7 +89,13 @@ pub(crate) static ROOT: Table = Table {
             waf::ABUSE.doc,
         ),
         Key::later("acme", later::ACME),
-        Key::later("shield", later::SHIELD),
+        Key::optional(
+            "shield",
+            Kind::Table(&shield::SHIELD),
+            "{ interfaces = [\"eth0\"] }",
+            "no shield",
+            shield::SHIELD.doc,
+        ),
         Key::later("cluster", later::CLUSTER),
         Key::later("node", later::NODE),
     ],

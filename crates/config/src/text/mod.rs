@@ -10,6 +10,7 @@ pub(crate) mod name;
 pub(crate) mod number;
 mod punycode;
 pub(crate) mod rate;
+pub(crate) mod shield;
 pub(crate) mod size;
 pub(crate) mod spelling;
 pub(crate) mod template;

@@ -4,6 +4,8 @@
 //! what the harness costs by itself. They drift from machine to machine and from hour to hour: only the ratios of
 //! one run mean something.
 //!
+//! `bench --shield ROUNDS` has the shield's rows.
+//!
 //! `bench --nftables ROUNDS` does NAT between real interfaces in namespaces, this program and nftables in turn.
 
 #![expect(clippy::unwrap_used, reason = "a tool for developers: it stops at a fault")]
@@ -14,6 +16,7 @@ mod frame;
 mod nftables;
 mod ours;
 mod rival;
+mod shield;
 
 use std::io::Write;
 
@@ -100,9 +103,25 @@ impl Harness {
 
     /// Verdict and nanoseconds, harness included.
     fn run(&mut self, what: &ProgramFd, frame: &[u8], six: bool, flows: u32, repeat: u32) -> (u32, f64) {
+        self.run_so(what, frame, [u32::from(six), 0], flows, repeat)
+    }
+
+    /// The same for IPv4 and programs that change the end of the frame.
+    fn run_at(&mut self, what: &ProgramFd, frame: &[u8], flows: u32, repeat: u32) -> (u32, f64) {
+        self.run_so(what, frame, [0, 1], flows, repeat)
+    }
+
+    fn run_so(
+        &mut self,
+        what: &ProgramFd,
+        frame: &[u8],
+        [six, at_tail]: [u32; 2],
+        flows: u32,
+        repeat: u32,
+    ) -> (u32, f64) {
         self.tested.set(0, what, 0).unwrap();
         let mut run = [0; 152];
-        for (at, word) in [frame.len() as u32, 0, flows, 0, u32::from(six), 0].iter().enumerate() {
+        for (at, word) in [frame.len() as u32, at_tail, flows, 0, six, 0].iter().enumerate() {
             run[4 * at..4 * at + 4].copy_from_slice(&word.to_ne_bytes());
         }
         let length = frame.len().min(128);
@@ -128,10 +147,12 @@ struct Arguments {
     rival: Option<String>,
     only: Option<String>,
     nftables: Option<u32>,
+    shield: Option<u32>,
 }
 
 fn arguments() -> Arguments {
-    let mut arguments = Arguments { rounds: 30, repeat: 50_000, rival: None, only: None, nftables: None };
+    let mut arguments =
+        Arguments { rounds: 30, repeat: 50_000, rival: None, only: None, nftables: None, shield: None };
     let mut words = std::env::args().skip(1);
     while let (Some(key), Some(value)) = (words.next(), words.next()) {
         match key.as_str() {
@@ -139,6 +160,7 @@ fn arguments() -> Arguments {
             "--repeat" => arguments.repeat = value.parse().unwrap(),
             "--rival" => arguments.rival = Some(value),
             "--nftables" => arguments.nftables = Some(value.parse().unwrap()),
+            "--shield" => arguments.shield = Some(value.parse().unwrap()),
             "--only" => arguments.only = Some(value),
             _ => say(&format!("what is {key}?")),
         }
@@ -153,6 +175,24 @@ fn frame(case: &Case, flags: u8) -> Vec<u8> {
     }
     let vip = format!("192.0.2.{}", case.vip);
     Frame::tcp(("198.18.1.7", 31_337), (&vip, 80), flags).payload(10).bytes()
+}
+
+/// What Linux writes into a SYN: MSS, SACK permitted, timestamps, window scale.
+const TCP_OPTIONS: [u8; 20] = [2, 4, 5, 180, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 3, 7];
+
+/// A segment with them, padded to what the harness restores.
+fn with_options(to: &str, flags: u8) -> Vec<u8> {
+    let mut bytes = Frame::tcp(("198.18.1.7", 31_337), (to, 80), flags).payload(20).bytes();
+    bytes[46] = 0xa0;
+    bytes[54..74].copy_from_slice(&TCP_OPTIONS);
+    bytes[50..52].copy_from_slice(&[0, 0]);
+    let mut pseudo = bytes[26..34].to_vec();
+    pseudo.extend([0, 6, 0, 40]);
+    pseudo.extend(&bytes[34..74]);
+    let checksum = !frame::sum(&pseudo);
+    bytes[50..52].copy_from_slice(&checksum.to_be_bytes());
+    bytes.resize(80, 0);
+    bytes
 }
 
 /// Net time of the quietest rounds for each side, the sides taking turns.
@@ -206,6 +246,11 @@ fn main() {
     sched_setaffinity(Pid::from_raw(0), &cpus).unwrap();
     if let Some(rounds) = arguments.nftables {
         return nftables::compare(rounds);
+    }
+    if let Some(rounds) = arguments.shield {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+        let mut harness = Harness::new(arguments.repeat);
+        return shield::compare(&mut harness, rounds, arguments.rival.as_deref());
     }
     let mut harness = Harness::new(arguments.repeat);
     let mut ours = ours::Ours::new();

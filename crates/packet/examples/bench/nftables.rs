@@ -54,7 +54,7 @@ pub(crate) fn compare(rounds: u32) {
     }
 }
 
-fn sh(command: &str) {
+pub(crate) fn sh(command: &str) {
     let status = Command::new("sh").args(["-ec", command]).status().unwrap();
     assert!(status.success(), "{command}");
 }

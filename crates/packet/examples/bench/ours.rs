@@ -52,7 +52,7 @@ impl Ours {
     }
 }
 
-fn vip(number: u8, mode: Mode, six: bool) -> Vip {
+pub(crate) fn vip(number: u8, mode: Mode, six: bool) -> Vip {
     let address = if six { format!("fd00::1:{number}") } else { format!("192.0.2.{number}") };
     let to_six = six || number == FOUR_IN_SIX;
     let server = |n: u8| Server {

@@ -18,7 +18,9 @@ const PLAIN: u16 = 1;
 const MARKED: u16 = 32;
 
 /// Number, mode, flags.
-const VIPS4: [(u8, u8, u16); 9] = [
+const VIPS4: [(u8, u8, u16); 11] = [
+    (super::shield::COOKIE, 0, 2),
+    (super::shield::CHALLENGE, 1, PLAIN | 4),
     (DSR, 1, PLAIN),
     (DSR_TABLE, 1, 0),
     (NAT, 2, 0),

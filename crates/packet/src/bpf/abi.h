@@ -50,6 +50,8 @@ enum reason {
 	REASON_NAT_REPLY,
 	REASON_TUNNEL,
 	REASON_TOO_BIG,		/* answered with ICMP: it would not fit the tunnel */
+	REASON_SYN_COOKIE,	/* a SYN answered in the listener's place */
+	REASON_CHALLENGE,	/* a SYN answered so that its source has to show that it exists */
 	/* dropped */
 	REASON_TRUNCATED,	/* a header or the stated length runs past the frame */
 	REASON_BAD_HEADER,	/* IP version or header length that cannot be */
@@ -63,6 +65,19 @@ enum reason {
 	REASON_FLOW_RATE,	/* more new NAT flows than the table takes in a second */
 	REASON_NAT_CLASH,	/* the server already has this client address and port, through another VIP */
 	REASON_NO_ROOM,		/* the frame could not be resized */
+	/* dropped by the shield */
+	REASON_BLOCKED,		/* the source is on the block list */
+	REASON_NOT_ALLOWED,	/* protocol, port or source is not among what the context allows */
+	REASON_SOURCE_PACKETS,	/* more packets than a source may send */
+	REASON_SOURCE_SYN,	/* more openings than a source may send */
+	REASON_SOURCE_UDP,	/* more UDP than a source may send */
+	REASON_SOURCE_ICMP,	/* more ICMP than a source may send */
+	REASON_SOURCE_FULL,	/* the source has as many connections as it may */
+	REASON_UDP_RATE,	/* more UDP than the context takes */
+	REASON_ICMP_RATE,	/* more ICMP than the context takes */
+	REASON_NO_FLOW,		/* of no known connection, and more of those than the kernel should answer */
+	REASON_PROVEN,		/* the answer to a challenge: it did its work */
+	REASON_BAD_CHECKSUM,	/* a SYN whose TCP checksum is wrong */
 	REASONS,
 };
 

@@ -13,7 +13,7 @@ INLINE void *turn_frame(struct xdp_md *ctx, struct packet *packet, int kept, int
 {
 	struct ethernet was = *packet->ethernet;
 	u32 tagged = packet->tagged, tag = vlan_tag(packet);
-	u16 type = packet->ip4 ? ETHERTYPE_IP4 : ETHERTYPE_IP6;
+	u16 type = !packet->six ? ETHERTYPE_IP4 : ETHERTYPE_IP6;
 	s64 frame = frame_end(ctx) - frame_start(ctx);
 	KEEP(frame); /* pointers may be subtracted whole only */
 	int header = sizeof(struct ethernet) + (tagged ? sizeof(struct vlan) : 0);
@@ -90,7 +90,7 @@ INLINE int tunnel(struct xdp_md *ctx, struct packet *packet, struct server *serv
 	if (unlikely(packet->length > server->packet_max)) {
 		if (packet->about)
 			return drop(packet, REASON_NO_ROOM); /* never an error about an error: RFC 1122, 3.2.2 */
-		return packet->ip4 ? too_big4(ctx, packet, server->packet_max)
+		return !packet->six ? too_big4(ctx, packet, server->packet_max)
 				   : too_big6(ctx, packet, server->packet_max);
 	}
 	age(packet);

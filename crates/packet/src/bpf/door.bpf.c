@@ -1,6 +1,7 @@
 /* The front door: every packet of the interface comes through here before the kernel's stack. */
 #include "answer.h"
 #include "nat.h"
+#include "shield/shield.h"
 
 INLINE int to_server(struct xdp_md *ctx, struct packet *packet, struct vip *vip, struct choice *choice, u32 hash)
 {
@@ -39,7 +40,9 @@ INLINE int balance4(struct xdp_md *ctx, struct packet *packet)
 	if (!vip)
 		return nat_reply4(ctx, packet);
 	if (vip->mode == MODE_LOCAL)
-		return pass(packet, REASON_LOCAL);
+		return to_stack(ctx, packet, REASON_LOCAL);
+	if (packet->unasked)
+		return drop(packet, REASON_NOT_ALLOWED);
 	if (unlikely(expires(packet)))
 		return pass(packet, REASON_TTL);
 	if (vip->mode == MODE_NAT)
@@ -58,7 +61,9 @@ INLINE int balance6(struct xdp_md *ctx, struct packet *packet)
 	if (!vip)
 		return nat_reply6(ctx, packet);
 	if (vip->mode == MODE_LOCAL)
-		return pass(packet, REASON_LOCAL);
+		return to_stack(ctx, packet, REASON_LOCAL);
+	if (packet->unasked)
+		return drop(packet, REASON_NOT_ALLOWED);
 	if (unlikely(expires(packet)))
 		return pass(packet, REASON_TTL);
 	if (vip->mode == MODE_NAT)
@@ -78,23 +83,34 @@ INLINE int count(struct packet *packet, int verdict)
 	return verdict;
 }
 
-/* One packet's way. The shield belongs between parse and balance: it may answer or drop what was found lawful.
- * Its callers say in constants what kind of frame it is, so that each kind has its own straight code. */
-INLINE int walk4(struct xdp_md *ctx, struct ethernet *ethernet, void *ip, u8 tagged)
+/* One packet's way. The shield stands between parse and balance: it may answer or drop what was found lawful.
+ * Its callers say in constants what kind of frame it is and whether there is a shield, so that each kind has its own
+ * straight code, and without a shield nothing of it is left. */
+INLINE int walk4(struct xdp_md *ctx, struct ethernet *ethernet, void *ip, u8 tagged, int shielded)
 {
 	struct packet packet = {.ethernet = ethernet, .tagged = tagged};
 	int verdict = parse4(&packet, ip, frame_end(ctx));
+	if (shielded)
+		verdict = shield4(ctx, &packet, verdict, tagged ? 18 : 14);
 	if (verdict == GO_ON)
 		verdict = balance4(ctx, &packet);
+	if (shielded)
+		count_in_context(&packet, verdict);
 	return count(&packet, verdict);
 }
 
-INLINE int walk6(struct xdp_md *ctx, struct ethernet *ethernet, void *ip, u8 tagged)
+INLINE int walk6(struct xdp_md *ctx, struct ethernet *ethernet, void *ip, u8 tagged, int shielded)
 {
-	struct packet packet = {.ethernet = ethernet, .tagged = tagged};
+	struct packet packet = {.ethernet = ethernet, .tagged = tagged, .six = 1};
 	int verdict = parse6(&packet, ip, frame_end(ctx));
+	if (shielded) {
+		keep_addresses(&packet);
+		verdict = shield6(ctx, &packet, verdict, tagged ? 18 : 14);
+	}
 	if (verdict == GO_ON)
 		verdict = balance6(ctx, &packet);
+	if (shielded)
+		count_in_context(&packet, verdict);
 	return count(&packet, verdict);
 }
 
@@ -104,30 +120,41 @@ INLINE int no_ip(enum reason reason, int verdict)
 	return count(&packet, verdict);
 }
 
-INLINE int walk_tagged(struct xdp_md *ctx, struct ethernet *ethernet)
+INLINE int walk_tagged(struct xdp_md *ctx, struct ethernet *ethernet, int shielded)
 {
 	struct vlan *vlan = (void *)(ethernet + 1);
 	if ((void *)(vlan + 1) > frame_end(ctx))
 		return no_ip(REASON_TRUNCATED, XDP_DROP);
 	if (vlan->protocol == ETHERTYPE_IP4)
-		return walk4(ctx, ethernet, vlan + 1, 1);
+		return walk4(ctx, ethernet, vlan + 1, 1, shielded);
 	if (vlan->protocol == ETHERTYPE_IP6)
-		return walk6(ctx, ethernet, vlan + 1, 1);
+		return walk6(ctx, ethernet, vlan + 1, 1, shielded);
 	return no_ip(REASON_NOT_IP, XDP_PASS);
 }
 
-SEC("xdp") int door(struct xdp_md *ctx)
+INLINE int walk(struct xdp_md *ctx, int shielded)
 {
 	struct ethernet *ethernet = frame_start(ctx);
 	if ((void *)(ethernet + 1) > frame_end(ctx))
 		return no_ip(REASON_TRUNCATED, XDP_DROP);
 	if (likely(ethernet->protocol == ETHERTYPE_IP4))
-		return walk4(ctx, ethernet, ethernet + 1, 0);
+		return walk4(ctx, ethernet, ethernet + 1, 0, shielded);
 	if (ethernet->protocol == ETHERTYPE_IP6)
-		return walk6(ctx, ethernet, ethernet + 1, 0);
+		return walk6(ctx, ethernet, ethernet + 1, 0, shielded);
 	if (ethernet->protocol == ETHERTYPE_VLAN)
-		return walk_tagged(ctx, ethernet);
+		return walk_tagged(ctx, ethernet, shielded);
 	return no_ip(REASON_NOT_IP, XDP_PASS);
+}
+
+SEC("xdp") int door(struct xdp_md *ctx)
+{
+	return walk(ctx, 0);
+}
+
+/* The same behind the shield; only one of the two is loaded. */
+SEC("xdp") int shielded(struct xdp_md *ctx)
+{
+	return walk(ctx, 1);
 }
 
 /* Parts of it call helpers that the kernel gives only to programs under the GPL. */

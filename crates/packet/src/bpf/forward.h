@@ -32,12 +32,12 @@ INLINE void age4(struct ip4 *ip)
 
 INLINE int expires(struct packet *packet)
 {
-	return (packet->ip4 ? packet->ip4->ttl : packet->ip6->hop_limit) <= 1;
+	return (!packet->six ? packet->ip4->ttl : packet->ip6->hop_limit) <= 1;
 }
 
 INLINE void age(struct packet *packet)
 {
-	if (packet->ip4)
+	if (!packet->six)
 		age4(packet->ip4);
 	else
 		packet->ip6->hop_limit--;
@@ -80,9 +80,9 @@ INLINE u16 vlan_tag(struct packet *packet)
 INLINE int tunnel4(struct xdp_md *ctx, struct packet *packet, struct server *server, u32 hash)
 {
 	u32 inner = packet->length;
-	u8 tos = packet->ip4 ? packet->ip4->tos : swap32(packet->ip6->version_class_label) >> 20;
-	u16 dont_fragment = packet->ip4 ? packet->ip4->fragment & FRAGMENT_DONT : FRAGMENT_DONT;
-	u8 protocol = packet->ip4 ? PROTOCOL_IPIP : PROTOCOL_IP6;
+	u8 tos = !packet->six ? packet->ip4->tos : swap32(packet->ip6->version_class_label) >> 20;
+	u16 dont_fragment = !packet->six ? packet->ip4->fragment & FRAGMENT_DONT : FRAGMENT_DONT;
+	u8 protocol = !packet->six ? PROTOCOL_IPIP : PROTOCOL_IP6;
 	struct ip4 *outer = wrap(ctx, packet->tagged, vlan_tag(packet), sizeof(*outer), server->macs, ETHERTYPE_IP4);
 	if (!outer)
 		return drop(packet, REASON_NO_ROOM);
@@ -107,8 +107,8 @@ INLINE int tunnel4(struct xdp_md *ctx, struct packet *packet, struct server *ser
 INLINE int tunnel6(struct xdp_md *ctx, struct packet *packet, struct server *server, u32 hash)
 {
 	u32 inner = packet->length;
-	u32 class = packet->ip4 ? (u32)packet->ip4->tos << 20 : swap32(packet->ip6->version_class_label) & 0xff00000;
-	u8 protocol = packet->ip4 ? PROTOCOL_IPIP : PROTOCOL_IP6;
+	u32 class = !packet->six ? (u32)packet->ip4->tos << 20 : swap32(packet->ip6->version_class_label) & 0xff00000;
+	u8 protocol = !packet->six ? PROTOCOL_IPIP : PROTOCOL_IP6;
 	struct ip6 *outer = wrap(ctx, packet->tagged, vlan_tag(packet), sizeof(*outer), server->macs, ETHERTYPE_IP6);
 	if (!outer)
 		return drop(packet, REASON_NO_ROOM);

@@ -89,7 +89,7 @@ INLINE int restore(struct xdp_md *ctx, struct run *run)
 	if ((void *)data + 64 > end)
 		return 0;
 	__builtin_memcpy(data, run->packet, 64);
-	if (run->six) {
+	if (run->six || run->length >= 80) {
 		if ((void *)data + 80 > end)
 			return 0;
 		__builtin_memcpy(data + 64, run->packet + 64, 16);

@@ -10,6 +10,8 @@ typedef signed long long s64;
 
 #define SEC(name) __attribute__((section(name), used))
 #define INLINE static __attribute__((always_inline)) inline
+/* What is done seldom or needs much of the stack: a call of its own. */
+#define APART static __attribute__((noinline))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 /* Keeps the compiler from folding what was proven about a value into a form the verifier cannot follow. */
@@ -30,6 +32,7 @@ typedef signed long long s64;
 #define MAP_PERCPU_ARRAY 6
 #define MAP_LRU_HASH 9
 #define MAP_LPM_TRIE 11
+#define MAP_RINGBUF 27
 
 /* flags of a map and of an update */
 #define MAP_NO_PREALLOC 1
@@ -41,6 +44,21 @@ struct xdp_md {
 	u32 data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex;
 };
 
+struct ip4;
+struct ip6;
+struct tcp;
+
+/* struct bpf_sock */
+struct socket {
+	u32 interface, family, type, protocol, mark, priority, own_ip4, own_ip6[4], own_port;
+	u16 peer_port, reserved;
+	u32 peer_ip4, peer_ip6[4], state;
+};
+
+#define OWN_NAMESPACE (-1ull)
+#define SOCKET_LISTENS 10 /* enum: TCP_LISTEN */
+#define NO_WAKEUP 1	  /* of `tell`: the reader looks by itself */
+
 static void *(*map_lookup)(const void *map, const void *key) = (void *)1;
 static long (*map_update)(const void *map, const void *key, const void *value, u64 flags) = (void *)2;
 static long (*tail_call)(void *ctx, const void *map, u32 index) = (void *)12;
@@ -48,8 +66,17 @@ static long (*redirect)(u32 interface, u64 flags) = (void *)23;
 static s64 (*checksum_diff)(const void *from, u32 from_size, const void *to, u32 to_size, u32 seed) = (void *)28;
 static long (*adjust_head)(struct xdp_md *ctx, int delta) = (void *)44;
 static long (*adjust_tail)(struct xdp_md *ctx, int delta) = (void *)65;
+static struct socket *(*find_udp)(void *ctx, const void *tuple, u32 size, u64 namespace, u64 flags) = (void *)85;
+static long (*release_socket)(struct socket *socket) = (void *)86;
+static struct socket *(*find_tcp)(void *ctx, const void *tuple, u32 size, u64 namespace, u64 flags) = (void *)99;
+static long (*tell)(const void *ring, const void *data, u64 size, u64 flags) = (void *)130;
 static u64 (*coarse_nanoseconds)(void) = (void *)160;
 static u64 (*frame_length)(struct xdp_md *ctx) = (void *)188;
+static long (*copy_out)(struct xdp_md *ctx, u32 offset, void *to, u32 size) = (void *)189;
+static s64 (*make_cookie4)(const struct ip4 *ip, const struct tcp *tcp, u32 size) = (void *)204;
+static s64 (*make_cookie6)(const struct ip6 *ip, const struct tcp *tcp, u32 size) = (void *)205;
+static long (*check_cookie4)(const struct ip4 *ip, const struct tcp *tcp) = (void *)206;
+static long (*check_cookie6)(const struct ip6 *ip, const struct tcp *tcp) = (void *)207;
 
 struct ethernet {
 	u16 destination[3], source[3], protocol;

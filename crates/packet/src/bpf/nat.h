@@ -2,6 +2,7 @@
  * table entries, because only a table can say which VIP and which client port a reply belongs to. */
 #pragma once
 #include "forward.h"
+#include "shield/track.h"
 
 /* The address part of the rewrite is the caller's. */
 INLINE void rewrite_port(struct packet *packet, u16 *port, u16 to, u16 delta)
@@ -142,6 +143,8 @@ INLINE int nat4(struct xdp_md *ctx, struct packet *packet, struct vip *vip)
 	if (likely(entry))
 		server = live(entry->server);
 	if (unlikely(!entry || !holds(packet, server, entry->epoch))) {
+		if (packet->strict && !entry && stray(packet) != GO_ON)
+			return XDP_DROP;
 		u32 word = ring_word(vip, hash4(packet, vip));
 		opened = !entry || reopens(server, entry->server, entry->epoch, word);
 		if (opened)
@@ -194,12 +197,12 @@ INLINE int nat_error4(struct xdp_md *ctx, struct packet *packet, struct vip *vip
 INLINE int nat_reply4(struct xdp_md *ctx, struct packet *packet)
 {
 	if (packet->about || !may_reply(replier(packet->source, packet->ports & 0xffff)))
-		return pass(packet, REASON_NO_VIP);
+		return to_stack(ctx, packet, REASON_NO_VIP);
 	struct flow4 flow;
 	flow_of4(packet, &flow);
 	struct nat4 *entry = map_lookup(&nats4, &flow);
 	if (!entry || entry->direction != TO_CLIENT)
-		return pass(packet, REASON_NO_VIP);
+		return to_stack(ctx, packet, REASON_NO_VIP);
 	struct ip4 *ip = packet->ip4;
 	if (ip->ttl <= 1)
 		return pass(packet, REASON_TTL);
@@ -256,6 +259,8 @@ INLINE int nat6(struct xdp_md *ctx, struct packet *packet, struct vip *vip)
 	if (likely(entry))
 		server = live(entry->server);
 	if (unlikely(!entry || !holds(packet, server, entry->epoch))) {
+		if (packet->strict && !entry && stray(packet) != GO_ON)
+			return XDP_DROP;
 		u32 word = ring_word(vip, hash6(packet, vip));
 		opened = !entry || reopens(server, entry->server, entry->epoch, word);
 		if (opened)
@@ -303,12 +308,12 @@ INLINE int nat_error6(struct xdp_md *ctx, struct packet *packet, struct vip *vip
 INLINE int nat_reply6(struct xdp_md *ctx, struct packet *packet)
 {
 	if (packet->about || !may_reply(replier6(packet->source6, packet->ports & 0xffff)))
-		return pass(packet, REASON_NO_VIP);
+		return to_stack(ctx, packet, REASON_NO_VIP);
 	struct flow6 flow WHOLE_WORDS;
 	flow_of6(packet, &flow);
 	struct nat6 *entry = map_lookup(&nats6, &flow);
 	if (!entry || entry->direction != TO_CLIENT)
-		return pass(packet, REASON_NO_VIP);
+		return to_stack(ctx, packet, REASON_NO_VIP);
 	struct ip6 *ip = packet->ip6;
 	if (ip->hop_limit <= 1)
 		return pass(packet, REASON_TTL);

@@ -21,6 +21,11 @@ struct packet {
 	u8 tagged;		/* one VLAN tag, kept as it is */
 	u32 length;		/* of the IP packet */
 	enum reason reason;
+	/* The shield's; without it all of these are 0. */
+	u8 six;			/* IPv6, as a constant: pointers are none to the verifier */
+	u32 context;		/* row of its destination's context */
+	u8 strict;		/* goes on only as part of a connection */
+	u8 unasked;		/* no gate is open for it: only an answer to something of ours may pass */
 };
 
 INLINE int pass(struct packet *packet, enum reason reason)
@@ -174,6 +179,9 @@ INLINE int parse4(struct packet *packet, struct ip4 *ip, void *end)
 		return drop(packet, REASON_TRUNCATED);
 	packet->length = swap16(ip->length);
 	packet->protocol = ip->protocol;
+	packet->ip4 = ip;
+	packet->source = ip->source;
+	packet->target = ip->destination;
 	if (unlikely(ip->version_and_words != 0x45)) {
 		if (ip->version_and_words >> 4 != 4 || (ip->version_and_words & 15) < 5)
 			return drop(packet, REASON_BAD_HEADER);
@@ -185,10 +193,7 @@ INLINE int parse4(struct packet *packet, struct ip4 *ip, void *end)
 		return drop(packet, REASON_TRUNCATED);
 	if (unlikely(ip->fragment & FRAGMENT_MORE_OR_OFFSET))
 		return fragment(packet);
-	packet->ip4 = ip;
 	packet->body = ip + 1;
-	packet->source = ip->source;
-	packet->target = ip->destination;
 	u8 first = ip->source & 0xff;
 	if (unlikely(first == 127 || first >= 224 || packet->source == packet->target))
 		return drop(packet, REASON_MARTIAN);

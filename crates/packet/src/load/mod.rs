@@ -20,7 +20,7 @@ pub use self::capability::missing as missing_capabilities;
 pub use self::tables::Tables;
 pub(crate) use self::tables::fault as map_fault;
 use crate::abi::Settings;
-use crate::{Fault, object};
+use crate::{Fault, object, shield};
 
 /// Where pins are kept, unless the caller says otherwise.
 pub const PINS: &str = "/sys/fs/bpf/transom";
@@ -40,6 +40,8 @@ pub struct Options {
     pub vips_max: u32,
     /// Knobs that may change later.
     pub settings: Settings,
+    /// How big the shield's tables are; without them there is none.
+    pub shield: Option<shield::Sizes>,
 }
 
 impl Default for Options {
@@ -52,6 +54,7 @@ impl Default for Options {
             flows_max: 1_000_000,
             vips_max: 64,
             settings: Settings::default(),
+            shield: None,
         }
     }
 }
@@ -62,13 +65,17 @@ pub struct Door {
     ebpf: Ebpf,
     /// What it reads and writes.
     pub tables: Tables,
+    /// The shield's, if there is one: [`shield::Shield`] takes them.
+    pub shield: Option<shield::Maps>,
+    name: &'static str,
     interfaces: Vec<String>,
     driver: Option<Driver>,
     attached: Vec<Attached>,
     pins: Option<PathBuf>,
 }
 
-const PROGRAM: &str = "door";
+/// The program without the shield and with it: the same source, and without it nothing of it is left.
+const PROGRAMS: [&str; 2] = ["door", "shielded"];
 
 impl Door {
     /// Loads the program and makes its maps, or adopts those an earlier process pinned. No interface has it yet:
@@ -82,9 +89,21 @@ impl Door {
         let mut ebpf = load(code, options)?;
         let mut tables = Tables::take(&mut ebpf)?;
         tables.set_settings(options.settings)?;
-        program(&mut ebpf, PROGRAM)?.load().map_err(|error| Fault::Load(chain(&error)))?;
+        let shield =
+            options.shield.map(|_| shield::Maps::from_maps(|name| ebpf.take_map(name))).transpose()?;
+        let name = PROGRAMS[usize::from(shield.is_some())];
+        program(&mut ebpf, name)?.load().map_err(|error| Fault::Load(chain(&error)))?;
         let (interfaces, pins) = (options.interfaces.clone(), options.pins.clone());
-        Ok(Self { ebpf, tables, interfaces, driver: options.driver, attached: Vec::new(), pins })
+        Ok(Self {
+            ebpf,
+            tables,
+            shield,
+            name,
+            interfaces,
+            driver: options.driver,
+            attached: Vec::new(),
+            pins,
+        })
     }
 
     /// Attaches the program. An interface that already has our program gets the new one in one step: no packet in
@@ -93,7 +112,7 @@ impl Door {
     /// # Errors
     /// An interface that is not there or takes no program.
     pub fn attach(&mut self) -> Result<(), Fault> {
-        let program = program(&mut self.ebpf, PROGRAM)?;
+        let program = program(&mut self.ebpf, self.name)?;
         self.attached = attach_all(program, &self.interfaces, self.pins.as_deref(), self.driver)?;
         self.pins.as_deref().map_or(Ok(()), pins::remove_other_versions)
     }
@@ -124,7 +143,7 @@ impl Door {
     /// # Errors
     /// Never after a successful start.
     pub fn program(&mut self) -> Result<&mut Xdp, Fault> {
-        program(&mut self.ebpf, PROGRAM)
+        program(&mut self.ebpf, self.name)
     }
 
     /// Takes the program off every interface and removes the pins.
@@ -191,8 +210,12 @@ fn load(code: &[u8], options: &Options) -> Result<Ebpf, Fault> {
         loader.map_max_entries(table, options.flows_max);
     }
     loader.map_max_entries("rings", 2 * options.vips_max);
+    if let Some(sizes) = options.shield {
+        sizes.set(&mut loader);
+    }
     if let Some(base) = &options.pins {
-        for map in tables::NAMES {
+        let shields = options.shield.map_or(&[][..], |_| &shield::MAPS);
+        for map in tables::NAMES.iter().chain(shields) {
             loader.map_pin_path(map, pins::maps(base).join(map));
         }
     }

@@ -30,7 +30,11 @@ pub(crate) struct Outcome {
 impl Lab {
     pub(crate) fn new(wanted: Vec<Vip>) -> Self {
         let options = Options { pins: None, flows_max: 100_000, ..Options::default() };
-        let door = Door::start(&options).unwrap_or_else(|fault| panic!("{fault}"));
+        Self::with(Door::start(&options).unwrap_or_else(|fault| panic!("{fault}")), wanted)
+    }
+
+    /// With a door of one's own.
+    pub(crate) fn with(door: Door, wanted: Vec<Vip>) -> Self {
         let mut lab = Self { door, plan: Plan::new(Limits::default(), Instant::now()), wanted };
         lab.turn();
         lab
