@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod ctl;
+pub(crate) mod file;
 pub(crate) mod import;
 mod table;
 mod view;
