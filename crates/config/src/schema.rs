@@ -80,6 +80,9 @@ fn kind(kind: &Kind) -> Value {
         | Kind::ServerName
         | Kind::RequestHost
         | Kind::Regex
+        | Kind::PathTemplate
+        | Kind::QueryTemplate
+        | Kind::UrlTemplate
         | Kind::Authority => {
             json!({ "type": "string", "minLength": 1 })
         }

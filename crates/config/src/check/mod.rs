@@ -16,6 +16,7 @@ mod shadow;
 mod sources;
 mod tls;
 mod under;
+mod up;
 mod waf;
 
 pub(crate) use routes::shown;

@@ -48,9 +48,11 @@ async fn sound<C: End>(client: &mut Client<C>, mut request: Request, mut entry: 
     let (worker, record) = (*worker, &**record);
     let http = settings(&record.listener);
     let routes = record.listener.http().expect("requests are read on http listeners only");
-    let facts = request.facts(record.client.ip());
+    let shown = secure.as_ref().is_some_and(|secure| secure.identity.is_some());
+    let facts = request.facts(record.client.ip()).certified(shown);
     let route = routes.find(&facts);
     let pool = route.pool.as_ref().filter(|_| matches!(route.action(), Some(Action::Pool(_))));
+    let destination = compose::destination(http, route, received.as_deref(), end.socket());
     let context = Context {
         worker,
         head: Head {
@@ -59,7 +61,13 @@ async fn sound<C: End>(client: &mut Client<C>, mut request: Request, mut entry: 
             fields: &request.fields,
             target: request.target(),
         },
-        told: compose::Told { id: entry.id, client: record.client, secure: secure.as_deref() },
+        told: compose::Told {
+            id: entry.id,
+            client: record.client,
+            secure: secure.as_deref(),
+            destination,
+            server: None,
+        },
         http,
         route,
         cookie: pool.and_then(|pool| pool.config.cookie.as_ref()),
