@@ -8,6 +8,7 @@ mod http_peers;
 mod identity;
 mod idle;
 mod lab;
+mod oracle;
 mod peers;
 mod privileges;
 mod reload;
