@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use transom_config::{Config, Name, Options};
 use transom_control::{AdminSocket, Command, Control, Setup};
 use transom_proxy::{AccessSink, Bound, Plane, TlsWorld};
@@ -12,6 +12,8 @@ use transom_state::{Current, World};
 use crate::limits;
 use crate::log::{self as program_log, Sink};
 use crate::overrides::{self, Override};
+use crate::packet::door::Packets;
+use crate::packet::driver::{Driver, Flows};
 use crate::supply::{AdminTcp, AdminUnix, Listening, Supply};
 use crate::tls::{self, Acceptors};
 
@@ -20,6 +22,8 @@ pub(crate) struct Engine {
     current: Arc<Current>,
     plane: Plane,
     control: Control,
+    /// Where there are packet listeners.
+    packets: Option<Driver>,
     /// TLS of the listeners in force: what follows goes on with their tickets.
     acceptors: Acceptors,
 }
@@ -33,7 +37,10 @@ pub(crate) struct Taken {
 
 impl Engine {
     /// Starts the planes. Requests that need the whole program go to `commands`. The error is a sentence.
-    pub(crate) fn start(supply: Supply, commands: mpsc::Sender<Command>) -> Result<(Self, Taken), String> {
+    pub(crate) fn start(
+        mut supply: Supply,
+        commands: mpsc::Sender<Command>,
+    ) -> Result<(Self, Taken), String> {
         let Loaded { config, ceiling, tls } = load(&supply, &Acceptors::new())?;
         let acceptors = tls.acceptors.clone();
         let world = World::first(Arc::new(config), supply.workers, seed()?, Instant::now());
@@ -41,31 +48,39 @@ impl Engine {
         overrides::put_back(&supply.overrides, &world, Instant::now());
         let taken = Taken { generation: world.generation };
         let current = Arc::new(Current::from_pointee(world));
+        let packets = supply.packets.take().map(|packets| drive(packets, &current)).transpose()?;
         let plane = Plane::start(supply.workers, Arc::clone(&current))
             .map_err(|error| format!("the workers cannot be started: {error}"))?;
         let (serving, admin) = split(supply, &current.load().config);
         let setup = Setup { current: Arc::clone(&current), admin, commands, started: SystemTime::now() };
         let control =
             Control::start(setup).map_err(|error| format!("the control plane cannot be started: {error}"))?;
-        let engine = Self { current, plane, control, acceptors };
+        let engine = Self { current, plane, control, packets, acceptors };
         engine.serve(serving, tls)?;
         Ok((engine, taken))
     }
 
     /// Serves another configuration from here on, in one step. An error, a sentence, leaves everything as it was.
-    pub(crate) fn take(&mut self, supply: Supply) -> Result<Taken, String> {
+    pub(crate) fn take(&mut self, mut supply: Supply) -> Result<Taken, String> {
         let Loaded { config, ceiling, tls } = load(&supply, &self.acceptors)?;
         let acceptors = tls.acceptors.clone();
         let current = self.current.load();
         current.totals.set_ceiling(ceiling, &config);
         let next = current.next(Arc::new(config), Instant::now());
         let taken = Taken { generation: next.generation };
+        let packets = supply.packets.take();
         let (serving, admin) = split(supply, &next.config);
         let before = self.current.swap(Arc::new(next));
-        if let Err(sentence) = self.serve(serving, tls) {
+        let served = self.follow(packets).and_then(|()| self.serve(serving, tls));
+        if let Err(sentence) = served {
             // Limits followed the new generation: another one after the former configuration brings them back.
             let back = before.next(Arc::clone(&before.config), Instant::now());
             self.current.store(Arc::new(back));
+            if let Some(packets) = &self.packets
+                && let Err(why) = packets.follow(&self.current.load_full())
+            {
+                log::error!("packets: the configuration before cannot be gone back to: {why}");
+            }
             return Err(sentence);
         }
         if let Err(error) = self.control.set_admin(admin) {
@@ -74,6 +89,38 @@ impl Engine {
         self.acceptors = acceptors;
         self.control.world_changed();
         Ok(taken)
+    }
+
+    /// Lets packets follow the generation in force.
+    fn follow(&mut self, packets: Option<Packets>) -> Result<(), String> {
+        let world = self.current.load_full();
+        match (&self.packets, packets) {
+            (Some(driver), Some(_)) => driver.follow(&world)?,
+            (Some(driver), None) => {
+                driver.follow(&world)?;
+                self.leave_packets();
+                world.totals.packets.store(None);
+            }
+            (None, Some(packets)) => self.packets = Some(drive(packets, &self.current)?),
+            (None, None) => {}
+        }
+        Ok(())
+    }
+
+    /// From here on somebody else may fill the packet plane's tables: packets go on as they are.
+    pub(crate) fn leave_packets(&mut self) {
+        if let Some(driver) = self.packets.take() {
+            driver.stop();
+        }
+    }
+
+    /// Answers with flows of the packet plane's tables.
+    pub(crate) fn flows(&self, most: usize, answer: oneshot::Sender<Flows>) {
+        match &self.packets {
+            Some(driver) => driver.flows(most, answer),
+            // Whoever asked may have hung up.
+            None => drop(answer.send(Err("no listener balances packets".to_owned()))),
+        }
     }
 
     fn serve(&self, serving: Serving, tls: TlsWorld) -> Result<(), String> {
@@ -117,10 +164,16 @@ impl Engine {
     }
 
     /// Ends the planes.
-    pub(crate) fn stop(self) {
+    pub(crate) fn stop(mut self) {
+        self.leave_packets();
         self.plane.stop();
         self.control.stop();
     }
+}
+
+/// Starts the thread that fills the packet plane's tables.
+fn drive(packets: Packets, current: &Arc<Current>) -> Result<Driver, String> {
+    Driver::start(packets.into_tables()?, current.load_full(), Arc::clone(current))
 }
 
 /// For hashes that nobody outside may guess.

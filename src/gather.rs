@@ -15,6 +15,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use transom_config::{Config, Listener, LogSink, Options, Report};
 
 use crate::files::{Disk, Remembered};
+use crate::packet::door::Packets;
 use crate::supply::{AdminTcp, AdminUnix, Listening, Note, Supply};
 use crate::tls::{self, Acceptors};
 use crate::users::{Identity, identity};
@@ -145,6 +146,7 @@ pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathe
     let program = open_log(&config.log.program)?;
     let access = open_log(&config.log.access.sink)?;
     let listeners = listen(&config, before, workers)?;
+    let packets = Packets::gather(&config, before.and_then(|before| before.packets.as_ref()))?;
     let tcp = admin_tcp(&config, before, &mut notes)?;
     // Last: it leaves a file behind.
     let unix = admin_unix(&config, before, &mut notes)?;
@@ -156,6 +158,7 @@ pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathe
         workers,
         files,
         listeners,
+        packets,
         unix,
         tcp,
         access,

@@ -12,6 +12,7 @@ mod limits;
 mod log;
 mod named;
 mod overrides;
+mod packet;
 mod panic;
 mod run;
 mod serve;
@@ -44,6 +45,10 @@ enum Command {
     Import(cmd::import::Import),
     /// Ask or tell a running transom: what is up, drain a server, reload
     Ctl(cmd::ctl::Ctl),
+    /// On a server of a packet listener with `mode = "tunnel"`: unwrap what known balancers send
+    Decap(cmd::decap::Unwrap),
+    /// Take a packet program off its interfaces although nobody runs it
+    Detach(cmd::detach::Detach),
     /// The unprivileged process that the keeper starts
     #[command(name = keeper::spawn::SUBCOMMAND, hide = true)]
     Worker,
@@ -70,6 +75,8 @@ fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Import(import) => import.run(),
         Command::Ctl(ctl) => ctl.run(),
+        Command::Decap(decap) => decap.run(),
+        Command::Detach(detach) => detach.run(),
         Command::Worker => keeper::worker::work(),
     }
 }

@@ -77,6 +77,11 @@ fn start_alone(request: Request, events: &Sender<Event>) -> Result<(Engine, Requ
             return Err(sentence.into());
         }
     };
+    if let Err(sentence) = supply.attach_packets(&engine.config()) {
+        engine.stop();
+        admin_socket::forget(&supply, None);
+        return Err(sentence.into());
+    }
     watch_signals(signals, events.clone());
     supply.notes.iter().for_each(Note::log);
     terminal::err(&format!("ready listeners={}", supply.addresses().join(",")));
@@ -152,9 +157,11 @@ impl Serve {
                 Err(RecvTimeoutError::Disconnected) => self.stop(),
             }
         }
+        let config = self.engine.config();
         self.engine.stop();
         if let Supplier::Own { before, .. } = &self.supplier {
             admin_socket::forget(before, None);
+            before.retire_packets(&config);
             log::info!("stopped");
         }
         ExitCode::SUCCESS
@@ -174,6 +181,7 @@ impl Serve {
                 self.waiting.push(answer);
                 self.ask_for_reload();
             }
+            Event::Command(Command::Flows(most, answer)) => self.engine.flows(most, answer),
             Event::Command(Command::ServersChanged) => self.tell_overrides(),
             Event::Keeper(ToWorker::Serve(supply)) => self.take_keepers(*supply),
             Event::Keeper(ToWorker::Refused { report }) => {
@@ -184,6 +192,8 @@ impl Serve {
             Event::Keeper(ToWorker::Cut) => self.cut(),
             Event::KeeperGone => {
                 log::error!("the keeper is gone; serving what there is to its end");
+                // The next keeper's worker fills the tables.
+                self.engine.leave_packets();
                 self.drain();
             }
         }
@@ -218,6 +228,7 @@ impl Serve {
                 .inspect_err(|_| admin_socket::forget(&next, Some(before)))?;
             let former = std::mem::replace(&mut **before, next);
             admin_socket::forget(&former, Some(before));
+            before.keep_packets(&self.engine.config(), Some(&former));
             before.notes.iter().for_each(Note::log);
             Ok((taken, before.notes.clone(), before.addresses()))
         });

@@ -10,9 +10,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use transom_config::Config;
 
 use crate::files::{Pattern, Remembered};
 use crate::overrides::Override;
+use crate::packet::door::Packets;
 
 /// Everything needed to serve one configuration.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub(crate) struct Supply {
     pub(crate) files: Remembered,
     /// One entry an address.
     pub(crate) listeners: Vec<Listening>,
+    /// The packet plane, where there are packet listeners.
+    pub(crate) packets: Option<Packets>,
     /// The admin socket, where there is one.
     pub(crate) unix: Option<AdminUnix>,
     /// The admin address, where there is one.
@@ -124,7 +128,7 @@ impl AdminTcp {
 
 /// A supply without its descriptors and contents, as it goes over the channel.
 ///
-/// The descriptors go in the order: sockets of the listeners, admin socket, admin address, access log, program log.
+/// The descriptors go in the order: sockets of the listeners, tables of the packet plane, admin socket, admin address, access log, program log.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Header {
     path: PathBuf,
@@ -134,6 +138,7 @@ pub(crate) struct Header {
     files: Vec<(PathBuf, usize)>,
     patterns: Vec<Pattern>,
     listeners: Vec<ListenerHeader>,
+    packets: Option<PacketsHeader>,
     unix: Option<PathBuf>,
     /// As asked and as it is.
     tcp: Option<(SocketAddr, SocketAddr)>,
@@ -141,6 +146,13 @@ pub(crate) struct Header {
     program: bool,
     notes: Vec<Note>,
     overrides: Vec<Override>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct PacketsHeader {
+    addresses: Vec<String>,
+    /// Names of the tables.
+    tables: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -164,6 +176,7 @@ impl Supply {
                 .iter()
                 .map(|listening| listening.shared(&listening.listener))
                 .collect::<io::Result<_>>()?,
+            packets: self.packets.as_ref().map(Packets::shared).transpose()?,
             unix: self.unix.as_ref().map(AdminUnix::shared).transpose()?,
             tcp: self.tcp.as_ref().map(AdminTcp::shared).transpose()?,
             access: self.access.as_ref().map(OwnedFd::try_clone).transpose()?,
@@ -182,6 +195,7 @@ impl Supply {
             files: self.files.files.iter().map(|(path, contents)| (path.clone(), contents.len())).collect(),
             patterns: self.files.patterns.clone(),
             listeners: self.listeners.iter().map(ListenerHeader::of).collect(),
+            packets: self.packets.as_ref().map(PacketsHeader::of),
             unix: self.unix.as_ref().map(|unix| unix.path.clone()),
             tcp: self.tcp.as_ref().map(|tcp| (tcp.asked, tcp.address)),
             access: self.access.is_some(),
@@ -191,7 +205,9 @@ impl Supply {
         };
         let contents = self.files.files.iter().flat_map(|(_, contents)| contents).copied().collect();
         let sockets = self.listeners.iter().flat_map(|listening| &listening.sockets);
+        let tables = self.packets.iter().flat_map(|packets| &packets.tables).map(|(_, table)| table);
         let descriptors = sockets
+            .chain(tables)
             .chain(self.unix.as_ref().map(|unix| &unix.socket))
             .chain(self.tcp.as_ref().map(|tcp| &tcp.socket))
             .chain(&self.access)
@@ -209,6 +225,13 @@ impl Supply {
             let sockets = (0..sockets).map(|_| descriptors.next()).collect::<Option<_>>()?;
             listeners.push(Listening { listener, asked, address, sockets });
         }
+        let packets = match header.packets {
+            Some(PacketsHeader { addresses, tables }) => {
+                let tables = tables.into_iter().map(|name| Some((name, descriptors.next()?)));
+                Some(Packets::handed_over(addresses, tables.collect::<Option<_>>()?))
+            }
+            None => None,
+        };
         let unix = match header.unix {
             Some(path) => Some(AdminUnix { path, socket: descriptors.next()? }),
             None => None,
@@ -228,6 +251,7 @@ impl Supply {
             workers,
             files,
             listeners,
+            packets,
             unix,
             tcp,
             access,
@@ -237,9 +261,34 @@ impl Supply {
         })
     }
 
+    /// Puts the packet program on its interfaces, once its tables are filled.
+    pub(crate) fn attach_packets(&self, config: &Config) -> Result<(), String> {
+        self.packets.as_ref().map_or(Ok(()), |packets| packets.attach(config))
+    }
+
+    /// After a reload: interfaces follow the configuration; without packet listeners the program of before leaves. What
+    /// does not work is logged, and packets go on where they went before.
+    pub(crate) fn keep_packets(&self, config: &Config, before: Option<&Self>) {
+        if let Err(sentence) = self.attach_packets(config) {
+            log::error!("packets: {sentence}");
+        }
+        if let (None, Some(before)) = (&self.packets, before.and_then(|before| before.packets.as_ref())) {
+            before.detach();
+        }
+    }
+
+    /// At the end the packet program leaves its interfaces, unless it is to stay.
+    pub(crate) fn retire_packets(&self, config: &Config) {
+        if let Some(packets) = &self.packets {
+            packets.retire(config);
+        }
+    }
+
     /// `NAME=ADDRESS:PORT` of each address, in the order of the file.
     pub(crate) fn addresses(&self) -> Vec<String> {
-        self.listeners.iter().map(|one| format!("{}={}", one.listener, one.address)).collect()
+        let listening = self.listeners.iter().map(|one| format!("{}={}", one.listener, one.address));
+        let packets = self.packets.iter().flat_map(|packets| packets.addresses.clone());
+        listening.chain(packets).collect()
     }
 }
 
@@ -269,6 +318,13 @@ fn files(lengths: Vec<(PathBuf, usize)>, patterns: Vec<Pattern>, contents: &[u8]
     rest.is_empty().then_some(Remembered { files, patterns })
 }
 
+impl PacketsHeader {
+    fn of(packets: &Packets) -> Self {
+        let tables = packets.tables.iter().map(|(name, _)| name.clone()).collect();
+        Self { addresses: packets.addresses.clone(), tables }
+    }
+}
+
 impl ListenerHeader {
     fn of(listening: &Listening) -> Self {
         Self {
@@ -293,6 +349,7 @@ mod tests {
                 workers: 1,
                 files: Remembered::default(),
                 listeners: Vec::new(),
+                packets: None,
                 unix: None,
                 tcp: None,
                 access: None,
@@ -323,6 +380,10 @@ mod tests {
                 address: "127.0.0.1:4433".parse().unwrap(),
                 sockets: vec![descriptor(), descriptor()],
             }],
+            packets: Some(Packets::handed_over(
+                vec!["nat=192.0.2.1:443/tcp".into()],
+                vec![("rings".into(), descriptor()), ("vips4".into(), descriptor())],
+            )),
             unix: Some(AdminUnix { path: "/run/x".into(), socket: descriptor() }),
             tcp: Some(AdminTcp { asked: address, address, socket: descriptor() }),
             access: None,
@@ -342,11 +403,13 @@ mod tests {
     #[test]
     fn a_supply_arrives_as_it_was_sent() {
         let sent = supply();
-        assert_eq!(sent.encode().2.len(), 5);
-        let (header, contents, descriptors) = travelled(&sent, 5);
+        assert_eq!(sent.encode().2.len(), 7);
+        let (header, contents, descriptors) = travelled(&sent, 7);
         let got = Supply::decode(header, &contents, descriptors).unwrap();
         assert_eq!(got.files, sent.files);
-        assert_eq!(got.addresses(), ["https=127.0.0.1:4433"]);
+        assert_eq!(got.addresses(), ["https=127.0.0.1:4433", "nat=192.0.2.1:443/tcp"]);
+        let tables = got.packets.unwrap().tables;
+        assert_eq!(tables.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["rings", "vips4"]);
         assert_eq!((got.path, got.zone, got.workers), (sent.path, sent.zone, sent.workers));
         assert_eq!(got.notes, sent.notes);
         assert_eq!(got.listeners[0].sockets.len(), 2);
@@ -370,13 +433,13 @@ mod tests {
 
     #[test]
     fn too_many_or_too_few_parts_are_refused() {
-        for descriptors in [0, 4, 6] {
+        for descriptors in [0, 6, 8] {
             let (header, contents, descriptors) = travelled(&supply(), descriptors);
             assert!(Supply::decode(header, &contents, descriptors).is_none());
         }
-        let (header, contents, descriptors) = travelled(&supply(), 5);
+        let (header, contents, descriptors) = travelled(&supply(), 7);
         assert!(Supply::decode(header, &contents[1..], descriptors).is_none());
-        let (header, mut contents, descriptors) = travelled(&supply(), 5);
+        let (header, mut contents, descriptors) = travelled(&supply(), 7);
         contents.push(0);
         assert!(Supply::decode(header, &contents, descriptors).is_none());
     }

@@ -4,17 +4,24 @@
 //! runs it.
 
 mod cell;
+mod certificates;
 mod control;
 mod cpu;
+mod grind;
 mod histogram;
+mod link;
 mod load;
 mod machine;
 mod memory;
+mod message;
 mod namespace;
 mod peer;
+mod place;
 mod poll;
 mod process;
+mod ratchet;
 mod row;
+mod rows;
 mod run;
 mod save;
 mod serve;
@@ -33,6 +40,10 @@ use clap::Parser;
 enum Arguments {
     /// Measure and print the table
     Run(run::RunArguments),
+    /// Show where the time of one row goes
+    Where(place::WhereArguments),
+    /// Count instructions for a unit of work and compare them with those kept
+    Ratchet(ratchet::RatchetArguments),
     /// Be the generator of one measurement
     #[command(hide = true)]
     Load {
@@ -50,6 +61,10 @@ enum Arguments {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse() {
         Arguments::Run(arguments) => run::run(&arguments),
+        Arguments::Where(arguments) => run::bench(2.0, 0.8).and_then(|bench| place::look(&arguments, &bench)),
+        Arguments::Ratchet(arguments) => {
+            run::bench(1.0, 0.3).and_then(|bench| ratchet::ratchet(&arguments, &bench))
+        }
         Arguments::Load { plan } => {
             serde_json::from_str(&plan).context("no plan").and_then(load::load).map(|()| run::Outcome::Fine)
         }

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a process has to end by itself after it was asked to.
-const GRACE: Duration = Duration::from_secs(4);
+const GRACE: Duration = Duration::from_secs(20);
 
 /// A process of the system, told apart from later ones with the same number by when it started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,8 +26,8 @@ pub(crate) struct ProcessId {
 pub(crate) struct Place<'a> {
     /// Network namespace.
     pub(crate) namespace: &'a str,
-    /// The only CPU it may use.
-    pub(crate) core: usize,
+    /// The only CPUs it may use.
+    pub(crate) cores: &'a [usize],
     /// Its working directory, where its standard error goes to a file.
     pub(crate) dir: &'a Path,
 }
@@ -159,13 +159,14 @@ fn start(
     stdin: Stdio,
     stdout: Stdio,
 ) -> anyhow::Result<Process> {
+    let cores: Vec<_> = place.cores.iter().map(ToString::to_string).collect();
     let stderr = place.dir.join(format!("{name}.stderr"));
     let errors = File::create(&stderr).with_context(|| format!("cannot write {}", stderr.display()))?;
     // Each of these replaces itself by the next: the child is `command` itself. It ends with us, however we end.
     let child = Command::new("ip")
         .args(["netns", "exec", place.namespace])
         .args(["setpriv", "--pdeathsig", "TERM"])
-        .args(["taskset", "-c", &place.core.to_string()])
+        .args(["taskset", "-c", &cores.join(",")])
         .args(command)
         .current_dir(place.dir)
         .stdin(stdin)
@@ -174,6 +175,11 @@ fn start(
         .spawn()
         .with_context(|| format!("cannot start {name} through `ip netns exec`: is iproute2 installed?"))?;
     Ok(Process { name: name.to_owned(), child, stderr })
+}
+
+/// Interrupts a child, as Ctrl-C does.
+pub(crate) fn interrupt(child: &Child) {
+    signal(child.id().try_into().expect("Linux process numbers are below 2^22"), Signal::INT);
 }
 
 fn signal(pid: i32, signal: Signal) {
@@ -199,6 +205,8 @@ pub(crate) struct Stat {
     pub(crate) state: char,
     /// User and system time of all its threads, those that ended as well, in clock ticks.
     pub(crate) ticks: u64,
+    /// The user time in it.
+    pub(crate) user: u64,
 }
 
 impl Stat {
@@ -218,6 +226,7 @@ impl Stat {
             parent: fields.get(1)?.parse().ok()?,
             state: fields.first()?.chars().next()?,
             ticks: number(14)? + number(15)?,
+            user: number(14)?,
         })
     }
 }
@@ -253,7 +262,7 @@ mod tests {
         let line = "4711 (a) b (c) S 42 4711 42 0 -1 4194560 1 2 3 4 250 130 7 8 20 0 3 0 98765 1 2 3";
         let stat = Stat::parse(line).unwrap();
         let id = ProcessId { pid: 4711, started: 98765 };
-        assert_eq!(stat, Stat { id, parent: 42, state: 'S', ticks: 380 });
+        assert_eq!(stat, Stat { id, parent: 42, state: 'S', ticks: 380, user: 250 });
         assert_eq!(Stat::parse("4711 (short) S 42"), None);
     }
 

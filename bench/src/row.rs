@@ -1,7 +1,8 @@
-//! What is measured: the table of rows. One more row is one more entry.
+//! What is measured: what a row is. The rows themselves are in [`crate::rows`].
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use crate::link::TlsPlan;
 use crate::load::{After, LoadPlan};
 use crate::serve::ServePlan;
 use crate::speech::Text;
@@ -19,6 +20,36 @@ pub(crate) struct Row {
     pub(crate) work: Work,
     /// What our figure divided by Debian's haproxy's must not be above; `None`: nothing was agreed on.
     pub(crate) gate: Option<f64>,
+    /// The row that this one is to cost hardly more than: [`GROWTH`] times its figure.
+    pub(crate) base: Option<&'static str>,
+    /// Worker threads of the door. With more than one it may use the load's CPU as well where there are only two.
+    pub(crate) workers: Workers,
+    /// Connections that did one exchange before and stay idle beside the work.
+    pub(crate) beside: usize,
+    /// Why we do not take part yet; the others are measured.
+    pub(crate) waits: Option<&'static str>,
+}
+
+/// What a row may cost at most, as a multiple of the one it is compared with.
+pub(crate) const GROWTH: f64 = 1.1;
+
+/// Worker threads of the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Workers {
+    /// One, on a CPU of its own.
+    Alone,
+    /// So many, on the CPUs that rows with two have.
+    Shared(usize),
+}
+
+impl Workers {
+    /// How many.
+    pub(crate) fn count(self) -> usize {
+        match self {
+            Self::Alone => 1,
+            Self::Shared(count) => count,
+        }
+    }
 }
 
 /// What the door does with a connection.
@@ -28,6 +59,32 @@ pub(crate) enum Mode {
     Tcp(Splice),
     /// Reads the name in the ClientHello, chooses among two pools by it, and relays.
     Passthrough,
+    /// Reads its requests and forwards each.
+    Http(Web),
+}
+
+/// HTTP as clients speak it; towards servers it is HTTP/1.1 in clear with reuse of connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Web {
+    /// The key of the door's certificates, where TLS is spoken.
+    pub(crate) tls: Option<Key>,
+    /// Whether clients resume by tickets.
+    pub(crate) resume: bool,
+    /// Streams of HTTP/2 a connection has; 0: HTTP/1.1.
+    pub(crate) streams: usize,
+    /// Host names, each with a pool of its own, under TLS also with a certificate of its own. 1: one pool for all.
+    pub(crate) sites: usize,
+    /// Whether a stick table remembers the server of each source. nginx has none.
+    pub(crate) stick: bool,
+}
+
+/// The kind of a certificate's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// ECDSA on P-256.
+    Ecdsa,
+    /// RSA with 2048 bits.
+    Rsa2048,
 }
 
 /// Whether haproxy is told to splice. We decide ourselves, nginx cannot.
@@ -71,6 +128,15 @@ pub(crate) enum Work {
         /// Connections.
         connections: usize,
     },
+    /// Requests of HTTP.
+    Web {
+        /// Bytes of a response's body.
+        body: u32,
+        /// What becomes of a connection.
+        after: After,
+        /// Connections.
+        connections: usize,
+    },
 }
 
 /// What a figure is of.
@@ -86,130 +152,113 @@ pub(crate) enum Unit {
 
 const KIB: Text = Text::Bytes(1024);
 const GIB: Text = Text::Bytes(1 << 30);
-
-/// The rows that there are.
-pub(crate) const ROWS: &[Row] = &[
-    Row {
-        name: "tcp-short",
-        what: "TCP: connect, 1 KiB there and back, close; 32 clients",
-        mode: Mode::Tcp(Splice::Off),
-        work: Work::Short { request: KIB, connections: 32 },
-        gate: Some(0.95),
-    },
-    Row {
-        name: "tcp-keep-alive-64",
-        what: "TCP: 1 KiB there and back; 64 connections",
-        mode: Mode::Tcp(Splice::Off),
-        work: Work::KeepAlive { connections: 64 },
-        gate: Some(0.92),
-    },
-    Row {
-        name: "tcp-keep-alive-256",
-        what: "TCP: 1 KiB there and back; 256 connections",
-        mode: Mode::Tcp(Splice::Off),
-        work: Work::KeepAlive { connections: 256 },
-        gate: Some(0.92),
-    },
-    Row {
-        name: "tcp-bulk-down",
-        what: "TCP: 1 GiB each from the servers; 4 connections; haproxy has option splice-auto",
-        mode: Mode::Tcp(Splice::Auto),
-        work: Work::Down { connections: 4 },
-        gate: Some(0.35),
-    },
-    Row {
-        name: "tcp-bulk-up",
-        what: "TCP: 1 GiB each to the servers; 4 connections; haproxy has option splice-auto",
-        mode: Mode::Tcp(Splice::Auto),
-        work: Work::Up { connections: 4 },
-        gate: Some(0.35),
-    },
-    Row {
-        name: "tcp-splice-down",
-        what: "TCP: as tcp-bulk-down; haproxy has option splice-response, which it always follows",
-        mode: Mode::Tcp(Splice::Always),
-        work: Work::Down { connections: 4 },
-        gate: None,
-    },
-    Row {
-        name: "tcp-splice-up",
-        what: "TCP: as tcp-bulk-up; haproxy has option splice-request, which it always follows",
-        mode: Mode::Tcp(Splice::Always),
-        work: Work::Up { connections: 4 },
-        gate: None,
-    },
-    Row {
-        name: "passthrough-short",
-        what: "TLS by name: connect, ClientHello, 1 KiB back, close; 32 clients",
-        mode: Mode::Passthrough,
-        work: Work::Short { request: Text::ClientHello, connections: 32 },
-        gate: None,
-    },
-    Row {
-        name: "tcp-idle-5000",
-        what: "TCP: memory of an idle connection, 5,000 of them",
-        mode: Mode::Tcp(Splice::Off),
-        work: Work::Idle { connections: 5_000 },
-        gate: Some(0.15),
-    },
-    Row {
-        name: "tcp-idle-10000",
-        what: "TCP: memory of an idle connection, 10,000 of them (fewer where open files are limited)",
-        mode: Mode::Tcp(Splice::Off),
-        work: Work::Idle { connections: 10_000 },
-        gate: Some(0.15),
-    },
-];
-
-/// Open files a process may need beside its connections.
+/// Bodies from this size on are bulk.
+const BULK_BYTES: u32 = 1 << 20;
+/// Open files that a process needs beside those of connections.
 const FILES_BESIDE: usize = 800;
 
-impl Work {
-    /// Connections at a time; idle ones as far as `files` open files of a process let: two for each, and two for the
-    /// pipe that Transom provides for one in four.
-    pub(crate) fn connections(self, files: usize) -> usize {
-        match self {
-            Self::Short { connections, .. }
-            | Self::KeepAlive { connections }
-            | Self::Down { connections }
-            | Self::Up { connections } => connections,
-            Self::Idle { connections } => connections.min(files.saturating_sub(FILES_BESIDE) / 5 * 2),
+impl Row {
+    /// Connections at a time, when a process may have `files` open: the door needs two each, and haproxy sets aside two
+    /// more for one in four.
+    pub(crate) fn connections(&self, files: usize) -> usize {
+        let fitting = |connections: usize| connections.min(files.saturating_sub(FILES_BESIDE) / 5 * 2);
+        match self.work {
+            Work::Short { connections, .. }
+            | Work::KeepAlive { connections }
+            | Work::Down { connections }
+            | Work::Up { connections } => connections,
+            Work::Idle { connections } => fitting(connections),
+            Work::Web { connections, after: After::Hold, .. } => fitting(connections),
+            Work::Web { connections, .. } => connections,
         }
     }
 
+    /// Exchanges at a time: each needs a connection to a server.
+    pub(crate) fn exchanges_at_a_time(&self, files: usize) -> usize {
+        self.connections(files) * self.web().map_or(1, |web| web.streams.max(1))
+    }
+
+    /// Idle connections beside the work, as many as fit.
+    pub(crate) fn beside(&self, files: usize) -> usize {
+        self.beside.min(files.saturating_sub(FILES_BESIDE) / 5 * 2)
+    }
+
     /// What its figure is of.
-    pub(crate) fn unit(self) -> Unit {
-        match self {
-            Self::Short { .. } | Self::KeepAlive { .. } => Unit::Exchange,
-            Self::Down { .. } | Self::Up { .. } => Unit::Gibibyte,
-            Self::Idle { .. } => Unit::Connection,
+    pub(crate) fn unit(&self) -> Unit {
+        match self.work {
+            Work::Short { .. } | Work::KeepAlive { .. } => Unit::Exchange,
+            Work::Down { .. } | Work::Up { .. } => Unit::Gibibyte,
+            Work::Idle { .. } | Work::Web { after: After::Hold, .. } => Unit::Connection,
+            Work::Web { body, .. } if body >= BULK_BYTES => Unit::Gibibyte,
+            Work::Web { .. } => Unit::Exchange,
+        }
+    }
+
+    /// Whether memory is what is measured.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.unit() == Unit::Connection
+    }
+
+    /// Whether the time of an exchange can be measured at a fixed rate. The generator has no rate for HTTP/2.
+    pub(crate) fn has_latency(&self) -> bool {
+        self.unit() == Unit::Exchange && !matches!(self.mode, Mode::Http(Web { streams: 1.., .. }))
+    }
+
+    /// Lines of an access log after so many connections and exchanges; `None`: it cannot be told.
+    pub(crate) fn lines(&self, connections: u64, exchanges: u64) -> Option<u64> {
+        match (self.mode, self.work) {
+            // Connections that were held to the end are cut with the door, some without a line.
+            (_, Work::Short { .. }) => Some(connections),
+            (Mode::Http(_), _) => Some(exchanges),
+            _ => None,
         }
     }
 
     /// The generator's plan.
-    pub(crate) fn load(self, targets: &[SocketAddr], files: usize, rate: Option<f64>) -> LoadPlan {
+    pub(crate) fn load(&self, targets: &[SocketAddr], files: usize, rate: Option<f64>) -> LoadPlan {
         let (request, response) = self.texts();
-        let after = match self {
-            Self::Short { .. } => After::Close,
-            Self::Idle { .. } => After::Hold,
-            Self::KeepAlive { .. } | Self::Down { .. } | Self::Up { .. } => After::Keep,
+        let after = match self.work {
+            Work::Short { .. } => After::Close,
+            Work::Idle { .. } => After::Hold,
+            Work::KeepAlive { .. } | Work::Down { .. } | Work::Up { .. } => After::Keep,
+            Work::Web { after, .. } => after,
         };
-        let connections = self.connections(files);
-        LoadPlan { targets: targets.to_vec(), request, response, connections, after, rate }
+        let web = self.web();
+        let tls = web.and_then(|web| web.tls.map(|_| TlsPlan { resume: web.resume, h2: web.streams > 0 }));
+        LoadPlan {
+            targets: targets.to_vec(),
+            request,
+            response,
+            connections: self.connections(files),
+            sites: web.map_or(1, |web| web.sites),
+            tls,
+            streams: web.map_or(0, |web| web.streams),
+            exchanges_max: None,
+            after,
+            rate,
+        }
     }
 
     /// The servers' plan.
-    pub(crate) fn serve(self, addresses: &[SocketAddr]) -> ServePlan {
+    pub(crate) fn serve(&self, addresses: &[SocketAddr]) -> ServePlan {
         let (request, response) = self.texts();
         ServePlan { addresses: addresses.to_vec(), request, response }
     }
 
-    fn texts(self) -> (Text, Text) {
-        match self {
-            Self::Short { request, .. } => (request, KIB),
-            Self::KeepAlive { .. } | Self::Idle { .. } => (KIB, KIB),
-            Self::Down { .. } => (KIB, GIB),
-            Self::Up { .. } => (GIB, KIB),
+    fn web(&self) -> Option<Web> {
+        match self.mode {
+            Mode::Http(web) => Some(web),
+            Mode::Tcp(_) | Mode::Passthrough => None,
+        }
+    }
+
+    fn texts(&self) -> (Text, Text) {
+        match self.work {
+            Work::Short { request, .. } => (request, KIB),
+            Work::KeepAlive { .. } | Work::Idle { .. } => (KIB, KIB),
+            Work::Down { .. } => (KIB, GIB),
+            Work::Up { .. } => (GIB, KIB),
+            Work::Web { body, .. } => (Text::Get(0), Text::Answer(body)),
         }
     }
 }
@@ -255,32 +304,44 @@ pub(crate) fn server_addresses() -> Vec<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_unique_and_gates_are_ratios() {
-        for (index, row) in ROWS.iter().enumerate() {
-            assert!(
-                ROWS[index + 1..].iter().all(|other| other.name != row.name),
-                "{} stands twice",
-                row.name
-            );
-            assert!(row.gate.is_none_or(|gate| (0.0..2.0).contains(&gate)));
-        }
-    }
+    use crate::rows::{ROWS, row};
 
     #[test]
     fn idle_connections_fit_the_open_files() {
-        let work = Work::Idle { connections: 10_000 };
-        assert_eq!(work.connections(20_000), 7_680);
-        assert_eq!(work.connections(1 << 20), 10_000);
-        assert_eq!(Work::KeepAlive { connections: 64 }.connections(1024), 64);
+        let idle = row("tcp-idle-10000").unwrap();
+        assert_eq!(idle.connections(20_000), 7_680);
+        assert_eq!(idle.connections(1 << 20), 10_000);
+        assert_eq!(row("tcp-keep-alive-64").unwrap().connections(1024), 64);
+        assert_eq!(row("http-beside-10000").unwrap().beside(20_000), 7_680);
     }
 
     #[test]
     fn bulk_asks_little_and_gets_much_or_the_other_way_round() {
-        let down = Work::Down { connections: 4 }.load(&door_addresses(), 1024, None);
+        let down = row("tcp-bulk-down").unwrap().load(&door_addresses(), 1024, None);
         assert_eq!((down.request, down.response, down.after), (KIB, GIB, After::Keep));
-        let up = Work::Up { connections: 4 }.serve(&server_addresses());
+        let up = row("tcp-bulk-up").unwrap().serve(&server_addresses());
         assert_eq!((up.request, up.response), (GIB, KIB));
+    }
+
+    #[test]
+    fn a_request_is_a_line_and_a_relayed_connection_too_when_it_ends() {
+        assert_eq!(row("http-keep-alive-64").unwrap().lines(64, 1000), Some(1000));
+        assert_eq!(row("tcp-short").unwrap().lines(64, 63), Some(64));
+        assert_eq!(row("tcp-keep-alive-64").unwrap().lines(64, 1000), None);
+    }
+
+    #[test]
+    fn every_plan_says_what_its_row_is_named_for() {
+        for row in ROWS {
+            let plan = row.load(&door_addresses(), 20_000, None);
+            assert_eq!(
+                plan.tls.is_some(),
+                row.name.contains("tls") || row.name.starts_with("h2-"),
+                "{}",
+                row.name
+            );
+            assert_eq!(plan.streams > 0, row.name.starts_with("h2"), "{}", row.name);
+            assert_eq!(plan.after == After::Hold, row.is_idle(), "{}", row.name);
+        }
     }
 }

@@ -12,7 +12,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::cell::Bench;
 use crate::machine::Facts;
 use crate::peer::Peer;
-use crate::row::{ROWS, Row, Work};
+use crate::row::Row;
+use crate::rows::ROWS;
 use crate::save::save;
 use crate::table::{Entry, Line, Verdict, render};
 
@@ -65,7 +66,7 @@ pub(crate) enum Outcome {
 /// A sentence when it cannot be begun, or was interrupted.
 pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<Outcome> {
     if arguments.list {
-        ROWS.iter().try_for_each(|row| writeln!(io::stdout(), "{:<20} {}", row.name, row.what))?;
+        ROWS.iter().try_for_each(|row| writeln!(io::stdout(), "{:<22} {}", row.name, row.what))?;
         return Ok(Outcome::Fine);
     }
     let chosen = chosen(&arguments.rows)?;
@@ -75,14 +76,14 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<Outcome> {
         .filter(|peer| !matches!(peer, Peer::TransomHaproxyLines(_)))
         .map(Peer::version)
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let bench = bench(arguments)?;
+    let (seconds, warm_up) = if arguments.quick { (1.0, 0.3) } else { (arguments.seconds, 0.8) };
+    let bench = bench(seconds, warm_up)?;
     let runs = if arguments.quick { arguments.runs.min(3) } else { arguments.runs };
     let facts = Facts::gather(versions, how(&bench, runs));
 
     let mut lines = Vec::new();
     for (row, log) in chosen {
-        let latency =
-            !arguments.no_latency && matches!(row.work, Work::Short { .. } | Work::KeepAlive { .. });
+        let latency = !arguments.no_latency && row.has_latency();
         lines.push(measure(&bench, row, log, &peers, runs, latency)?);
     }
     let text = facts.render() + &render(&lines);
@@ -95,7 +96,8 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<Outcome> {
 }
 
 fn outcome(lines: &[Line], gates: bool) -> Outcome {
-    let missed = lines.iter().filter(|line| line.verdict() == Verdict::Missed).count();
+    let missed =
+        lines.iter().filter(|line| line.verdict() == Verdict::Missed || line.grows_too_much(lines)).count();
     let failed = lines.iter().filter(|line| line.failed()).count();
     if failed > 0 {
         say(&format!("{failed} rows failed"));
@@ -106,7 +108,11 @@ fn outcome(lines: &[Line], gates: bool) -> Outcome {
     if failed > 0 || (gates && missed > 0) { Outcome::Bad } else { Outcome::Fine }
 }
 
-fn bench(arguments: &RunArguments) -> anyhow::Result<Bench> {
+/// What this machine lets us measure with.
+///
+/// # Errors
+/// A sentence that says what is missing.
+pub(crate) fn bench(seconds: f64, warm_up: f64) -> anyhow::Result<Bench> {
     let cores: Vec<usize> = {
         let set = rustix::thread::sched_getaffinity(None).context("cannot tell the CPUs")?;
         (0..rustix::thread::CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect()
@@ -121,15 +127,20 @@ fn bench(arguments: &RunArguments) -> anyhow::Result<Bench> {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&interrupted)).context("cannot catch signals")?;
     }
-    let (seconds, warm_up) = if arguments.quick { (1.0, 0.3) } else { (arguments.seconds, 0.8) };
     Ok(Bench {
         door_core,
         load_core,
+        shared_cores: shared_cores(&cores),
         window: Duration::try_from_secs_f64(seconds).context("--seconds is no length of time")?,
         warm_up: Duration::from_secs_f64(warm_up),
         files: raise_files()?,
         interrupted,
     })
+}
+
+/// The CPUs of doors that may have two workers: the last two, one of them the load's where there are no more.
+fn shared_cores(cores: &[usize]) -> [usize; 2] {
+    [cores[cores.len() - 2], cores[cores.len() - 1]]
 }
 
 /// Raises the limit of open files, for all that we start, as far as we may.
@@ -142,10 +153,13 @@ fn raise_files() -> anyhow::Result<usize> {
 
 fn how(bench: &Bench, runs: usize) -> String {
     format!(
-        "the door on CPU {}, generator and servers on CPU {}; {runs} repetitions of {:.1} s in turn, medians; \
+        "the door on CPU {}, generator and servers on CPU {}, doors of \
+         http-workers rows on CPUs {} and {}; {runs} repetitions of {:.1} s in turn, medians; \
          {} open files a process",
         bench.door_core,
         bench.load_core,
+        bench.shared_cores[0],
+        bench.shared_cores[1],
         bench.window.as_secs_f64(),
         bench.files
     )
@@ -202,19 +216,14 @@ fn measure(
     runs: usize,
     latency: bool,
 ) -> anyhow::Result<Line> {
-    let peers: Vec<&Peer> = peers.iter().filter(|peer| peer.takes_part(row.work, log)).collect();
+    let peers: Vec<&Peer> = peers.iter().filter(|peer| peer.takes_part(&row, log)).collect();
     let entries = peers.iter().map(|peer| Entry { peer: peer.name(), ..Entry::default() }).collect();
     let mut line = Line { row, log, entries, rate: None };
     for _ in 0..runs {
         for (peer, entry) in peers.iter().zip(&mut line.entries).filter(|(_, entry)| entry.failure.is_none())
         {
             let sample = bench.measure(&row, log, peer);
-            progress(
-                &row,
-                log,
-                entry.peer,
-                sample.as_ref().map(|sample| row.work.unit().show(sample.figure)),
-            );
+            progress(&row, log, entry.peer, sample.as_ref().map(|sample| row.unit().show(sample.figure)));
             match sample {
                 Ok(sample) => entry.samples.push(sample),
                 Err(error) => entry.failure = Some(format!("{error:#}")),
@@ -247,7 +256,7 @@ fn check_interrupted(bench: &Bench) -> anyhow::Result<()> {
 fn progress(row: &Row, log: bool, peer: &str, figure: Result<String, &anyhow::Error>) {
     let log = if log { "log" } else { "no-log" };
     match figure {
-        Ok(figure) => say(&format!("{}/{log} {peer}: {figure} {}", row.name, row.work.unit().name())),
+        Ok(figure) => say(&format!("{}/{log} {peer}: {figure} {}", row.name, row.unit().name())),
         Err(error) => say(&format!("{}/{log} {peer}: FAILED: {error:#}", row.name)),
     }
 }

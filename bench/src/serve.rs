@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,8 +12,9 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, accept_with, bind, lis
 use serde::{Deserialize, Serialize};
 
 use crate::control::Orders;
+use crate::link::Link;
 use crate::poll::Poll;
-use crate::speech::{CHUNK_BYTES, Progress, Speech, Text, Wrong};
+use crate::speech::{CHUNK_BYTES, Ear, Progress, Speech, Text, Wrong};
 
 /// Connections accepted in a row before others have their turn.
 const ACCEPTS: usize = 64;
@@ -35,9 +36,11 @@ pub(crate) struct ServePlan {
 
 /// A connection from the door.
 struct Visitor {
-    fd: OwnedFd,
+    link: Link,
     speaking: bool,
-    at: u64,
+    /// Bytes of the answer that were sent.
+    said: u64,
+    ear: Ear,
 }
 
 /// What a visitor needs next.
@@ -128,7 +131,7 @@ impl Servers {
             }
             // A failure drops the connection here, which the generator counts as an error.
             match watched {
-                Ok(()) => self.visitors[slot] = Some(Visitor { fd, speaking: false, at: 0 }),
+                Ok(()) => self.visitors[slot] = Some(Visitor::new(fd)),
                 Err(_) => self.free.push(slot),
             }
         }
@@ -148,19 +151,24 @@ impl Servers {
 }
 
 impl Visitor {
+    fn new(fd: OwnedFd) -> Visitor {
+        Visitor { link: Link::Bare(fd), speaking: false, said: 0, ear: Ear::default() }
+    }
+
     fn go_on(&mut self, request: &Speech, response: &Speech, scratch: &mut [u8]) -> Result<Next, Wrong> {
         loop {
             let progress = if self.speaking {
-                response.say(self.fd.as_fd(), &mut self.at)?
+                response.say(&mut self.link, &mut self.said)?
             } else {
-                request.hear(self.fd.as_fd(), &mut self.at, scratch)?
+                request.hear(&mut self.link, &mut self.ear, scratch, &mut 0)?
             };
             match progress {
                 Progress::Blocked => return Ok(Next::Wait),
                 Progress::More => return Ok(Next::Again),
                 Progress::End => return Ok(Next::Close),
                 Progress::Done => {
-                    (self.speaking, self.at) = (!self.speaking, 0);
+                    (self.speaking, self.said) = (!self.speaking, 0);
+                    self.ear.clear();
                     if !self.speaking {
                         // The next request, or the end, comes after our answer and so with an event of its own.
                         return Ok(Next::Wait);

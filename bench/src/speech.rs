@@ -1,15 +1,15 @@
 //! What one side of an exchange sends, and sending and hearing it on a socket that does not block.
 
-use std::os::fd::BorrowedFd;
-
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
 use serde::{Deserialize, Serialize};
+
+use crate::link::Link;
+use crate::message;
 
 /// Bytes of one system call at most.
 pub(crate) const CHUNK_BYTES: usize = 256 * 1024;
-/// Speeches up to this size are compared with what was expected; longer ones are counted only, so that the
-/// generator never is what is measured.
+/// Raw speeches up to this size are compared with what was expected; longer ones are counted only, so that the
+/// generator never is what is measured. Bodies of HTTP are always compared.
 const COMPARED_BYTES_MAX: u64 = 64 * 1024;
 /// System calls in a row for one connection before the others have their turn.
 const ROUNDS: usize = 8;
@@ -24,6 +24,10 @@ pub(crate) enum Text {
     Bytes(u64),
     /// [`CLIENT_HELLO`].
     ClientHello,
+    /// A GET of HTTP for the site of that number; whoever hears it takes any site.
+    Get(usize),
+    /// A response of HTTP with a body of so many bytes of the pattern.
+    Answer(u32),
 }
 
 /// A [`Text`] ready to be sent: its bytes are `block`, over and over, up to `len`.
@@ -31,6 +35,29 @@ pub(crate) enum Text {
 pub(crate) struct Speech {
     block: Vec<u8>,
     len: u64,
+    heard_as: HeardAs,
+}
+
+/// How it is recognised on the other side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HeardAs {
+    /// By its very bytes.
+    Raw,
+    /// A request of HTTP, to which the door may have added.
+    Request,
+    /// A response of HTTP whose body is the last so many bytes of the block.
+    Response(usize),
+}
+
+/// How far one side has heard a speech.
+#[derive(Debug, Default)]
+pub(crate) struct Ear {
+    /// Bytes of the speech, under HTTP of its body.
+    at: u64,
+    /// Bytes of a head that has not come whole.
+    head: Vec<u8>,
+    /// Whether the head has come.
+    past_head: bool,
 }
 
 /// How far a call to [`Speech::say`] or [`Speech::hear`] came.
@@ -47,7 +74,7 @@ pub(crate) enum Progress {
 }
 
 /// Why an exchange failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wrong {
     /// A system call failed.
     Failed(Errno),
@@ -60,6 +87,10 @@ pub(crate) enum Wrong {
     },
     /// Other bytes than expected came.
     Different,
+    /// A head of HTTP that was not expected, or what HTTP/2 said.
+    Head(Box<str>),
+    /// What TLS said.
+    Tls(Box<str>),
 }
 
 impl std::fmt::Display for Wrong {
@@ -68,21 +99,35 @@ impl std::fmt::Display for Wrong {
             Self::Failed(errno) => write!(f, "{errno}"),
             Self::Short { heard, expected } => write!(f, "closed after {heard} of {expected} bytes"),
             Self::Different => write!(f, "other bytes came than were expected"),
+            Self::Head(line) => write!(f, "`{line}` came"),
+            Self::Tls(why) => write!(f, "TLS: {why}"),
         }
     }
+}
+
+/// So many bytes of the pattern. 251 is prime: it does not line up with any buffer.
+fn pattern(len: usize) -> impl Iterator<Item = u8> {
+    (0_u8..251).cycle().take(len)
 }
 
 impl Speech {
     /// Makes `text` ready.
     pub(crate) fn new(text: Text) -> Speech {
-        match text {
-            Text::ClientHello => Speech { block: CLIENT_HELLO.to_vec(), len: CLIENT_HELLO.len() as u64 },
+        let (block, heard_as) = match text {
+            Text::ClientHello => (CLIENT_HELLO.to_vec(), HeardAs::Raw),
             Text::Bytes(len) => {
                 let size = usize::try_from(len).unwrap_or(CHUNK_BYTES).clamp(1, CHUNK_BYTES);
-                // 251 is prime: the pattern does not line up with any buffer.
-                Speech { block: (0_u8..251).cycle().take(size).collect(), len }
+                return Speech { block: pattern(size).collect(), len, heard_as: HeardAs::Raw };
             }
-        }
+            Text::Get(site) => (message::request(site).into_bytes(), HeardAs::Request),
+            Text::Answer(len) => {
+                let len = usize::try_from(len).expect("32 bits fit");
+                let mut block = message::response(len).into_bytes();
+                block.extend(pattern(len));
+                (block, HeardAs::Response(len))
+            }
+        };
+        Speech { len: block.len() as u64, block, heard_as }
     }
 
     /// Whether it is so long that cutting it off is no error when a measurement ends.
@@ -90,14 +135,22 @@ impl Speech {
         self.len > COMPARED_BYTES_MAX
     }
 
+    /// The body of a response.
+    pub(crate) fn body(&self) -> &[u8] {
+        match self.heard_as {
+            HeardAs::Response(len) => &self.block[self.block.len() - len..],
+            HeardAs::Raw | HeardAs::Request => &[],
+        }
+    }
+
     /// Sends from byte `at` on, and moves `at`.
-    pub(crate) fn say(&self, fd: BorrowedFd<'_>, at: &mut u64) -> Result<Progress, Wrong> {
+    pub(crate) fn say(&self, link: &mut Link, at: &mut u64) -> Result<Progress, Wrong> {
         for _ in 0..ROUNDS {
-            match send(fd, self.from(*at), SendFlags::NOSIGNAL) {
+            match link.send(self.from(*at)) {
                 Ok(sent) => *at += sent as u64,
-                Err(Errno::AGAIN) => return Ok(Progress::Blocked),
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(Wrong::Failed(errno)),
+                Err(Wrong::Failed(Errno::AGAIN)) => return Ok(Progress::Blocked),
+                Err(Wrong::Failed(Errno::INTR)) => {}
+                Err(wrong) => return Err(wrong),
             }
             if *at == self.len {
                 return Ok(Progress::Done);
@@ -106,34 +159,78 @@ impl Speech {
         Ok(Progress::More)
     }
 
-    /// Receives what the other side says, from byte `at` on, and moves `at`.
+    /// Receives what the other side says, and adds to `bytes` how much came.
     pub(crate) fn hear(
         &self,
-        fd: BorrowedFd<'_>,
-        at: &mut u64,
+        link: &mut Link,
+        ear: &mut Ear,
         scratch: &mut [u8],
+        bytes: &mut u64,
     ) -> Result<Progress, Wrong> {
-        // On TCP this flag drops the bytes in the kernel instead of copying them.
-        let flags = if self.is_bulk() { RecvFlags::TRUNC } else { RecvFlags::empty() };
+        let raw = self.heard_as == HeardAs::Raw;
         for _ in 0..ROUNDS {
-            let room = usize::try_from(self.len - *at).unwrap_or(usize::MAX).min(scratch.len());
-            let count = match recv(fd, &mut scratch[..room], flags) {
-                Ok((_, 0)) if *at == 0 => return Ok(Progress::End),
-                Ok((_, 0)) => return Err(Wrong::Short { heard: *at, expected: self.len }),
-                Ok((_, count)) => count,
-                Err(Errno::AGAIN) => return Ok(Progress::Blocked),
-                Err(Errno::INTR) => continue,
-                Err(errno) => return Err(Wrong::Failed(errno)),
+            let left = usize::try_from(self.len - ear.at).unwrap_or(usize::MAX);
+            let room = if raw { left.min(scratch.len()) } else { scratch.len() };
+            let count = match link.recv(&mut scratch[..room], raw && self.is_bulk()) {
+                Ok(0) if ear.is_unused() => return Ok(Progress::End),
+                Ok(0) => return Err(Wrong::Short { heard: ear.at, expected: self.len }),
+                Ok(count) => count,
+                Err(Wrong::Failed(Errno::AGAIN)) => return Ok(Progress::Blocked),
+                Err(Wrong::Failed(Errno::INTR)) => continue,
+                Err(wrong) => return Err(wrong),
             };
-            if !self.is_bulk() && !self.from(*at).starts_with(&scratch[..count]) {
-                return Err(Wrong::Different);
-            }
-            *at += count as u64;
-            if *at == self.len {
+            *bytes += count as u64;
+            let whole =
+                if raw { self.take(ear, &scratch[..count])? } else { self.read(ear, &scratch[..count])? };
+            if whole {
                 return Ok(Progress::Done);
             }
         }
         Ok(Progress::More)
+    }
+
+    /// Compares bytes of a raw speech; true at its end.
+    fn take(&self, ear: &mut Ear, bytes: &[u8]) -> Result<bool, Wrong> {
+        if !self.is_bulk() && !self.from(ear.at).starts_with(bytes) {
+            return Err(Wrong::Different);
+        }
+        ear.at += bytes.len() as u64;
+        Ok(ear.at == self.len)
+    }
+
+    /// Reads bytes of a message of HTTP; true at its end. Nobody pipelines here: what comes after it is wrong.
+    fn read(&self, ear: &mut Ear, bytes: &[u8]) -> Result<bool, Wrong> {
+        if ear.past_head {
+            return self.read_body(ear, bytes);
+        }
+        let held = std::mem::take(&mut ear.head);
+        let joined = [&held[..], bytes].concat();
+        // Nearly always all of it comes at once and nothing was held.
+        let all = if held.is_empty() { bytes } else { &joined[..] };
+        let Some(end) = message::end_of_head(all) else {
+            ear.head = all.to_vec();
+            return Ok(false);
+        };
+        let (head, body) = all.split_at(end);
+        let expected = match self.heard_as {
+            HeardAs::Response(len) => message::is_answer(head, len),
+            HeardAs::Request | HeardAs::Raw => message::is_request(head),
+        };
+        if !expected {
+            return Err(Wrong::Head(message::first_line(head).into()));
+        }
+        ear.past_head = true;
+        self.read_body(ear, body)
+    }
+
+    fn read_body(&self, ear: &mut Ear, bytes: &[u8]) -> Result<bool, Wrong> {
+        let body = self.body();
+        let at = usize::try_from(ear.at).expect("bodies are in memory");
+        if !body[at..].starts_with(bytes) {
+            return Err(Wrong::Different);
+        }
+        ear.at += bytes.len() as u64;
+        Ok(ear.at == body.len() as u64)
     }
 
     /// The bytes from `at` to the end of the block or of the speech.
@@ -144,11 +241,31 @@ impl Speech {
     }
 }
 
+impl Ear {
+    fn is_unused(&self) -> bool {
+        self.at == 0 && !self.past_head && self.head.is_empty()
+    }
+
+    /// Forgets what was heard, for the next speech.
+    pub(crate) fn clear(&mut self) {
+        *self = Ear::default();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
+
+    fn pair() -> (Link, Link) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        (Link::Bare(ours.into()), Link::Bare(theirs.into()))
+    }
+
+    /// Hears all there is of `text`.
+    fn heard(text: Text, ear: &mut Ear, link: &mut Link) -> Result<Progress, Wrong> {
+        Speech::new(text).hear(link, ear, &mut vec![0; CHUNK_BYTES], &mut 0)
+    }
 
     #[test]
     fn a_client_hello_names_the_server() {
@@ -158,35 +275,55 @@ mod tests {
 
     #[test]
     fn what_is_said_is_heard() {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        for text in [Text::Bytes(1), Text::Bytes(1024), Text::ClientHello] {
-            let speech = Speech::new(text);
-            let mut scratch = vec![0; CHUNK_BYTES];
-            let (mut said, mut heard) = (0, 0);
-            assert_eq!(speech.say(ours.as_fd(), &mut said), Ok(Progress::Done));
-            assert_eq!(speech.hear(theirs.as_fd(), &mut heard, &mut scratch), Ok(Progress::Done));
-            assert_eq!(said, heard);
+        let (mut ours, mut theirs) = pair();
+        for text in [Text::Bytes(1), Text::Bytes(1024), Text::ClientHello, Text::Answer(1024)] {
+            let mut said = 0;
+            assert_eq!(Speech::new(text).say(&mut ours, &mut said), Ok(Progress::Done));
+            assert_eq!(heard(text, &mut Ear::default(), &mut theirs), Ok(Progress::Done), "{text:?}");
         }
     }
 
     #[test]
     fn other_bytes_are_an_error() {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        let mut scratch = vec![0; 64];
-        Speech::new(Text::ClientHello).say(ours.as_fd(), &mut 0).unwrap();
-        let heard = Speech::new(Text::Bytes(64)).hear(theirs.as_fd(), &mut 0, &mut scratch);
-        assert_eq!(heard, Err(Wrong::Different));
+        let (mut ours, mut theirs) = pair();
+        Speech::new(Text::ClientHello).say(&mut ours, &mut 0).unwrap();
+        assert_eq!(heard(Text::Bytes(64), &mut Ear::default(), &mut theirs), Err(Wrong::Different));
+    }
+
+    #[test]
+    fn a_response_may_come_in_pieces_and_must_be_the_one_expected() {
+        let whole = Speech::new(Text::Answer(300)).block;
+        for cut in 1..whole.len() {
+            let (mut ours, mut theirs) = pair();
+            let mut ear = Ear::default();
+            ours.send(&whole[..cut]).unwrap();
+            assert_eq!(heard(Text::Answer(300), &mut ear, &mut theirs), Ok(Progress::Blocked), "{cut}");
+            ours.send(&whole[cut..]).unwrap();
+            assert_eq!(heard(Text::Answer(300), &mut ear, &mut theirs), Ok(Progress::Done), "{cut}");
+        }
+        let last = whole.len() - 1;
+        for (wrong, at) in [("a byte of the body", last), ("one byte too many", whole.len())] {
+            let (mut ours, mut theirs) = pair();
+            let mut bytes = whole.clone();
+            bytes.truncate(at);
+            bytes.push(b'!');
+            ours.send(&bytes).unwrap();
+            let heard = heard(Text::Answer(300), &mut Ear::default(), &mut theirs);
+            assert_eq!(heard, Err(Wrong::Different), "{wrong}");
+        }
+        let (mut ours, mut theirs) = pair();
+        ours.send(b"HTTP/1.1 502 Bad Gateway\r\n\r\n").unwrap();
+        let heard = heard(Text::Answer(300), &mut Ear::default(), &mut theirs);
+        assert_eq!(heard, Err(Wrong::Head("HTTP/1.1 502 Bad Gateway".into())));
     }
 
     #[test]
     fn a_close_before_the_first_byte_is_an_end_and_later_an_error() {
-        let speech = Speech::new(Text::Bytes(100));
-        let mut scratch = vec![0; 64];
-        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (ours, mut theirs) = pair();
         drop(ours);
-        assert_eq!(speech.hear(theirs.as_fd(), &mut 0, &mut scratch), Ok(Progress::End));
-        let mut at = 40;
-        let short = speech.hear(theirs.as_fd(), &mut at, &mut scratch);
+        assert_eq!(heard(Text::Bytes(100), &mut Ear::default(), &mut theirs), Ok(Progress::End));
+        let mut ear = Ear { at: 40, ..Ear::default() };
+        let short = heard(Text::Bytes(100), &mut ear, &mut theirs);
         assert_eq!(short, Err(Wrong::Short { heard: 40, expected: 100 }));
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::cell::Sample;
 use crate::load::Latency;
-use crate::row::Row;
+use crate::row::{GROWTH, Row};
 
 /// One peer at one row.
 #[derive(Debug, Clone, Default)]
@@ -63,6 +63,21 @@ impl Line {
         Some(self.entry("transom")?.figure()? / self.entry(peer)?.figure()?)
     }
 
+    /// Our figure divided by that of the row it is compared with.
+    fn growth(&self, lines: &[Line]) -> Option<f64> {
+        self.growth_of("transom", lines)
+    }
+
+    fn growth_of(&self, peer: &str, lines: &[Line]) -> Option<f64> {
+        let base = lines.iter().find(|line| Some(line.row.name) == self.row.base && line.log == self.log)?;
+        Some(self.entry(peer)?.figure()? / base.entry(peer)?.figure()?)
+    }
+
+    /// Whether it costs more than it may beside the row it is compared with.
+    pub(crate) fn grows_too_much(&self, lines: &[Line]) -> bool {
+        self.growth(lines).is_some_and(|ratio| ratio > GROWTH)
+    }
+
     /// Whether the row's gate is held, against Debian's haproxy.
     pub(crate) fn verdict(&self) -> Verdict {
         match self.row.gate.zip(self.ratio("haproxy")) {
@@ -81,7 +96,7 @@ impl Line {
         match self.entry(peer) {
             None => "–".into(),
             Some(entry) if entry.failure.is_some() => "failed".into(),
-            Some(entry) => entry.figure().map_or("–".into(), |figure| self.row.work.unit().show(figure)),
+            Some(entry) => entry.figure().map_or("–".into(), |figure| self.row.unit().show(figure)),
         }
     }
 }
@@ -102,6 +117,7 @@ pub(crate) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 pub(crate) fn render(lines: &[Line]) -> String {
     let mut text = figures(lines);
     text += &notes(lines);
+    text += &growth(lines);
     text += &latencies(lines);
     text += &samples(lines);
     text
@@ -125,7 +141,7 @@ fn figures(lines: &[Line]) -> String {
             "| {} | {} | {} | {} | {} | {} | {} | {} | {gate} |",
             line.row.name,
             on_off(line.log),
-            line.row.work.unit().name(),
+            line.row.unit().name(),
             line.figure("haproxy"),
             line.figure("nginx"),
             line.figure("transom"),
@@ -136,16 +152,42 @@ fn figures(lines: &[Line]) -> String {
     text
 }
 
-/// Failures, and peers that have no column.
+/// How our figures grow from row to row.
+fn growth(lines: &[Line]) -> String {
+    let mut rows = String::new();
+    for line in lines {
+        let Some((base, ratio)) = line.row.base.zip(line.growth(lines)) else { continue };
+        let held = if ratio <= GROWTH { "held" } else { "**not held**" };
+        let _infallible = writeln!(
+            rows,
+            "| {} | {} | {base} | {ratio:.3} | {} | ≤ {GROWTH} {held} |",
+            line.row.name,
+            on_off(line.log),
+            line.growth_of("haproxy", lines).map_or("–".into(), |ratio| format!("{ratio:.3}")),
+        );
+    }
+    if rows.is_empty() {
+        return rows;
+    }
+    format!(
+        "\n## How cost grows\n\n| row | log | divided by | transom | haproxy | gate |\n|---|---|---|--:|--:|---|\n{rows}"
+    )
+}
+
+/// Failures, peers that have no column, and rows that wait for us.
 fn notes(lines: &[Line]) -> String {
     let mut text = String::new();
     for line in lines {
+        if let Some(reason) = line.row.waits {
+            let _infallible =
+                writeln!(text, "- {}, log {}, transom: {reason}", line.row.name, on_off(line.log));
+        }
         for entry in &line.entries {
             let place = format!("{}, log {}, {}", line.row.name, on_off(line.log), entry.peer);
             if let Some(failure) = &entry.failure {
                 let _infallible = writeln!(text, "- **failed**: {place}: {failure}");
             } else if !["haproxy", "nginx", "transom"].contains(&entry.peer) {
-                let unit = line.row.work.unit().name();
+                let unit = line.row.unit().name();
                 let _infallible = writeln!(text, "- {place}: {} {unit}", line.figure(entry.peer));
             }
         }
@@ -187,7 +229,7 @@ fn samples(lines: &[Line]) -> String {
     );
     for line in lines {
         for entry in &line.entries {
-            let unit = line.row.work.unit();
+            let unit = line.row.unit();
             let figures: Vec<_> = entry.samples.iter().map(|sample| unit.show(sample.figure)).collect();
             let done = entry.samples.iter().fold(0.0, |sum, sample| sum + sample.units);
             let _infallible = writeln!(
@@ -212,7 +254,7 @@ fn on_off(log: bool) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::ROWS;
+    use crate::rows::ROWS;
 
     fn entry(peer: &'static str, figures: &[f64]) -> Entry {
         let samples = figures.iter().map(|figure| Sample { figure: *figure, units: 1000.0, rate: 250.0 });
@@ -266,6 +308,34 @@ mod tests {
 | tcp-short | on | transom |  | 0 | failed |
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn growth_stands_beside_the_row_it_is_compared_with() {
+        let named = |name| crate::rows::row(name).copied().unwrap();
+        let base = Line { row: named("http-routes-10"), ..line(&[10.0]) };
+        let sound = Line { row: named("http-routes-100"), ..line(&[11.0]) };
+        let grown = Line { row: named("http-routes-1000"), ..line(&[11.1]) };
+        let lines = [base, sound, grown];
+        let text = render(&lines);
+        assert!(
+            text.contains("| http-routes-100 | on | http-routes-10 | 1.100 | 1.000 | ≤ 1.1 held |\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains(
+                "| http-routes-1000 | on | http-routes-10 | 1.110 | 1.000 | ≤ 1.1 **not held** |\n"
+            )
+        );
+        assert_eq!(lines.each_ref().map(|line| line.grows_too_much(&lines)), [false, false, true]);
+    }
+
+    #[test]
+    fn a_row_that_waits_says_so() {
+        let mut waiting = line(&[]);
+        waiting.row.waits = Some("waits for HTTP/2");
+        waiting.entries.pop();
+        assert!(render(&[waiting]).contains("- tcp-short, log on, transom: waits for HTTP/2\n"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `transom check`: everything `run` does with a configuration, except bind and connect.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -15,6 +16,7 @@ use super::file::Named;
 use super::table::Table;
 use crate::files::Disk;
 use crate::gather::{Request, workers};
+use crate::packet::wish;
 use crate::supply::Note;
 use crate::tls::{self, Acceptors, Built, Expiry, expiry};
 use crate::{exit, foreign, limits, named, terminal, users};
@@ -146,6 +148,8 @@ struct Summary {
     pools: usize,
     servers: usize,
     tables: Vec<Memory>,
+    /// What servers of packet listeners must be set up with.
+    needs: Vec<Needs>,
     workers: usize,
     /// Descriptors the process may have.
     files: u64,
@@ -177,6 +181,14 @@ struct Shown {
     ends: Expiry,
 }
 
+/// What the servers behind one packet listener's address need.
+struct Needs {
+    listener: String,
+    mode: &'static str,
+    address: String,
+    sentences: Vec<String>,
+}
+
 /// One line about a stick table.
 struct Memory {
     name: String,
@@ -206,7 +218,8 @@ impl Summary {
             bytes: stick::memory(table.size),
         });
         Self {
-            listeners: config.listeners.iter().map(|listener| Listener::of(listener)).collect(),
+            listeners: Listener::all(config),
+            needs: Needs::of(config),
             shown,
             notes,
             pools: config.pools.len(),
@@ -224,7 +237,9 @@ impl Summary {
     /// What on this machine keeps it from starting: a sentence each.
     fn obstacles(&self) -> Vec<String> {
         let room = self.room.as_ref().err().map(ToString::to_string);
-        room.into_iter().chain(self.user.clone().err()).chain(self.named.clone()).collect()
+        let unbuilt = (!self.needs.is_empty() && transom_packet::object::DOOR.is_none())
+            .then(|| transom_packet::Fault::NotBuilt.to_string());
+        room.into_iter().chain(self.user.clone().err()).chain(self.named.clone()).chain(unbuilt).collect()
     }
 
     fn starts(&self) -> bool {
@@ -244,6 +259,13 @@ impl Summary {
                 shown.row(vec![listener.clone(), certificate.clone(), in_words(*ends), names.join(", ")]);
             }
             let _ = writeln!(text, "{}\n", shown.text());
+        }
+        for Needs { listener, mode, address, sentences } in &self.needs {
+            let _ = writeln!(text, "servers of {listener} ({mode}, {address}) need:");
+            for sentence in sentences {
+                let _ = writeln!(text, "  - {sentence}");
+            }
+            text.push('\n');
         }
         let _ = writeln!(text, "pools         {}{}", self.pools, counted(self.servers, ", ", "server"));
         for Memory { name, entries, bytes } in &self.tables {
@@ -272,6 +294,10 @@ impl Summary {
             let Shown { listener, certificate, names, ends } = shown;
             json!({ "listener": listener, "certificate": certificate, "names": names, "days": days(*ends) })
         });
+        let needs = self.needs.iter().map(|needs| {
+            let Needs { listener, mode, address, sentences } = needs;
+            json!({ "listener": listener, "mode": mode, "address": address, "servers_need": sentences })
+        });
         let notes = self.notes.iter().map(|note| json!({ "severity": severity(note), "text": note.text() }));
         let tables = self
             .tables
@@ -281,6 +307,7 @@ impl Summary {
             "listeners": listeners.collect::<Vec<_>>(),
             "certificates": shown.collect::<Vec<_>>(),
             "notes": notes.collect::<Vec<_>>(),
+            "needs": needs.collect::<Vec<_>>(),
             "pools": self.pools,
             "servers": self.servers,
             "stick_tables": tables.collect::<Vec<_>>(),
@@ -298,6 +325,34 @@ impl Listener {
         let bind = listener.bind.iter().map(ToString::to_string).collect();
         let pools = listener.mode.pools().into_iter().map(ToString::to_string).collect();
         Self { name: listener.name.to_string(), mode: listener.mode.word(), bind, pools }
+    }
+}
+
+impl Listener {
+    /// Those that accept connections, then those that balance packets.
+    fn all(config: &Config) -> Vec<Self> {
+        let packets = config.packet_listeners.iter().map(|listener| Self {
+            name: listener.name.to_string(),
+            mode: listener.mode.word(),
+            bind: listener.bind.iter().map(ToString::to_string).collect(),
+            pools: vec![listener.pool.to_string()],
+        });
+        config.listeners.iter().map(|listener| Self::of(listener)).chain(packets).collect()
+    }
+}
+
+impl Needs {
+    fn of(config: &Config) -> Vec<Self> {
+        let needs = wish::asked(config).into_iter().map(|(listener, vip)| Self {
+            listener: listener.to_string(),
+            mode: config.packet_listener(&listener).map_or("", |own| own.mode.word()),
+            address: format!("{}", SocketAddr::new(vip.address, vip.port)),
+            sentences: transom_packet::needs::needs(&vip),
+        });
+        let mut needs: Vec<Self> = needs.collect();
+        // One address over TCP and UDP.
+        needs.dedup_by(|next, one| next.listener == one.listener && next.address == one.address);
+        needs
     }
 }
 

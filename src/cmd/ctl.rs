@@ -1,6 +1,6 @@
 //! `transom ctl`: the admin API on the command line.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -60,6 +60,17 @@ enum What {
         key: Option<IpAddr>,
         #[command(subcommand)]
         action: Option<StickAction>,
+    },
+    /// Packet listeners: traffic by address, by server, and by the reason of each packet's verdict
+    Packets,
+    /// Flows that the packet plane's tables know
+    Flows {
+        /// This many at most
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: u32,
+        /// Only this client's
+        #[arg(long, value_name = "ADDRESS")]
+        client: Option<IpAddr>,
     },
     /// Fault codes that were counted: meaning and remedy
     Faults {
@@ -208,6 +219,10 @@ impl What {
             Self::Stick { table, key, action: Some(StickAction::Clear) } => {
                 Answer::Value(clear(client, table, *key)?, view::cleared)
             }
+            Self::Packets => Answer::Value(get("/api/v1/packet")?, view::packets),
+            Self::Flows { limit, client: source } => {
+                Answer::Value(flows(client, *limit, *source)?, view::flows)
+            }
             Self::Faults { all } => Answer::Value(faults(client, *all)?, view::faults),
             Self::Metrics => Answer::Text(client.get("/metrics")?.text()),
             Self::Reload => reload(client)?,
@@ -269,6 +284,23 @@ fn servers(client: &Client, pool: Option<&str>) -> Result<Value, Failed> {
         only(&mut value["servers"], |server| server["pool"] == pool);
         if value["servers"].as_array().is_some_and(Vec::is_empty) {
             return Err(Failed::No(format!("there is no pool {pool}")));
+        }
+    }
+    Ok(value)
+}
+
+/// Flows of everybody, or of one client: then all are looked through.
+fn flows(client: &Client, limit: u32, source: Option<IpAddr>) -> Result<Value, Failed> {
+    let asked = if source.is_some() { 100_000 } else { limit };
+    let mut value = client.get(&format!("/api/v1/flows?limit={asked}"))?.json()?;
+    if let Some(source) = source {
+        let own = |flow: &Value| {
+            let client = flow["client"].as_str().and_then(|text| text.parse::<SocketAddr>().ok());
+            client.is_some_and(|client| client.ip() == source)
+        };
+        only(&mut value["flows"], own);
+        if let Some(flows) = value["flows"].as_array_mut() {
+            flows.truncate(limit as usize);
         }
     }
     Ok(value)

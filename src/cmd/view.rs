@@ -70,6 +70,59 @@ pub(super) fn listeners(value: &Value) -> String {
     table.text()
 }
 
+/// `GET /api/v1/packet`
+pub(super) fn packets(value: &Value) -> String {
+    let mut listeners =
+        Table::new(&["listener", "mode", "address", "pool", "flows", "packets", "bytes", "ring"]);
+    for one in items(value, "listeners") {
+        let traffic = &one["traffic"];
+        listeners.row(vec![
+            text(&one["name"]),
+            text(&one["mode"]),
+            text(&one["address"]),
+            text(&one["pool"]),
+            text(&traffic["flows_total"]),
+            text(&traffic["packets"]),
+            bytes(&traffic["bytes"]),
+            text(&one["ring_hash"]),
+        ]);
+    }
+    let mut servers =
+        Table::new(&["pool", "server", "mode", "reached", "flows", "packets", "bytes", "replies", "bytes"]);
+    for one in items(value, "servers") {
+        let traffic = &one["traffic"];
+        servers.row(vec![
+            text(&one["pool"]),
+            text(&one["name"]),
+            text(&one["mode"]),
+            if one["reached"] == true { "yes".into() } else { "NO".into() },
+            text(&traffic["flows_total"]),
+            text(&traffic["packets"]),
+            bytes(&traffic["bytes"]),
+            text(&traffic["reply_packets"]),
+            bytes(&traffic["reply_bytes"]),
+        ]);
+    }
+    let mut reasons = Table::new(&["outcome", "reason", "packets"]);
+    for one in items(value, "reasons").filter(|one| one["packets"] != 0) {
+        reasons.row(vec![text(&one["outcome"]), text(&one["reason"]), text(&one["packets"])]);
+    }
+    [listeners.text(), servers.text(), reasons.text()].join("\n\n")
+}
+
+/// `GET /api/v1/flows`
+pub(super) fn flows(value: &Value) -> String {
+    let mut table = Table::new(&["protocol", "client", "address", "server"]);
+    for one in items(value, "flows") {
+        let server = match (one["pool"].as_str(), one["server"].as_str()) {
+            (Some(pool), Some(server)) => format!("{pool}/{server}"),
+            _ => "no longer configured".to_owned(),
+        };
+        table.row(vec![text(&one["protocol"]), text(&one["client"]), text(&one["address"]), server]);
+    }
+    table.text()
+}
+
 /// `GET /api/v1/pools`
 pub(super) fn pools(value: &Value) -> String {
     let mut table =

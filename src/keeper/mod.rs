@@ -111,6 +111,9 @@ impl Keeper {
             self.start_if_due(now);
             if let Some(code) = self.end {
                 admin_socket::forget(&self.good.supply, None);
+                if self.ready {
+                    self.good.supply.retire_packets(&self.good.config);
+                }
                 return code;
             }
             self.wait(now);
@@ -225,6 +228,7 @@ impl Keeper {
             let changes = changes(&self.good.supply.addresses(), &offered.supply.addresses());
             let former = std::mem::replace(&mut self.good, offered);
             admin_socket::forget(&former.supply, Some(&self.good.supply));
+            self.good.supply.keep_packets(&self.good.config, Some(&former.supply));
             self.good.take_log();
             self.good.supply.notes.iter().for_each(Note::log);
             log::info!("reloaded, generation {generation}: {changes}");
@@ -244,8 +248,15 @@ impl Keeper {
             log::warn!("keeper: served again, with the configuration and the admin states as they were");
             return;
         }
-        self.ready = true;
         self.good.take_log();
+        if let Err(sentence) = self.good.supply.attach_packets(&self.good.config) {
+            terminal::err(&format!("error: {sentence}"));
+            self.kill_at = Some(Instant::now());
+            self.disown("has nothing to serve");
+            self.end = Some(exit::could_not_run());
+            return;
+        }
+        self.ready = true;
         terminal::err(&format!("ready listeners={}", self.good.supply.addresses().join(",")));
         systemd::tell(Tell::Ready);
     }

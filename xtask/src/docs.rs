@@ -54,6 +54,19 @@ pub(crate) fn stale_paths() -> Result<Vec<&'static str>> {
     Ok(stale()?.into_iter().map(|page| page.path).collect())
 }
 
+const PACKET_FAULTS: &str = "
+## Of the packet plane
+
+These stand in the program log and in `transom_packet_faults_total{code}`: packets have no access log. Why a packet was
+dropped is in `transom_packet_verdicts_total{reason}`.
+
+";
+
+fn faults() -> String {
+    let (connections, packets) = (transom_state::fault::reference(), transom_packet::fault::reference());
+    format!("{FAULTS}{connections}{PACKET_FAULTS}{packets}")
+}
+
 fn stale() -> Result<Vec<Page>> {
     let mut pages = pages()?;
     pages.retain(|page| fs::read_to_string(root().join(page.path)).ok().as_deref() != Some(&*page.text));
@@ -67,7 +80,7 @@ fn pages() -> Result<Vec<Page>> {
     Ok(vec![
         Page { path: "docs/reference.md", text: transom_config::reference() },
         Page { path: "docs/transom.schema.json", text: schema + "\n" },
-        Page { path: "docs/faults.md", text: format!("{FAULTS}{}", transom_state::fault::reference()) },
+        Page { path: "docs/faults.md", text: faults() },
         Page { path: "docs/coming-from.md", text: transom_import::coming_from() },
         Page { path: "docs/metrics.md", text: transom_control::metrics::reference() },
         Page { path: operate, text: with_section(&written, ADMIN_API, &transom_control::admin_reference()) },

@@ -37,6 +37,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Measures the door beside haproxy and nginx: CPU time for a unit of work (docs/bench/README.md).
     Bench(bench::Options),
+    /// Counts instructions for units of work and fails when one grew (docs/bench/README.md).
+    Ratchet(bench::RatchetOptions),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Command::Docs(options) => docs::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Ratchet(options) => bench::ratchet(&options),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -7,20 +7,22 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use super::client::{Client, Doing, Moved, Needs};
+use super::client::{Client, Doing, Moved, Needs, Site};
 use super::pace::Pace;
 use super::{After, Counts, Latency, LoadPlan};
 use crate::control::{Order, Orders};
 use crate::histogram::Histogram;
+use crate::link::{Link, client_config};
+use crate::message;
 use crate::poll::Poll;
-use crate::speech::{CHUNK_BYTES, Speech, Wrong};
+use crate::speech::{CHUNK_BYTES, Speech, Text, Wrong};
 
 /// The key of the standard input; no client has it.
 const ORDERS_KEY: u64 = u64::MAX;
 /// The key of the pace's timer.
 const PACE_KEY: u64 = u64::MAX - 1;
 /// How long the door may take until it listens.
-const DOOR_WAIT: Duration = Duration::from_secs(8);
+const DOOR_WAIT: Duration = Duration::from_secs(20);
 /// How long a request may stand still before it is an error.
 const STALL: Duration = Duration::from_secs(5);
 /// How often requests that stand still are looked for.
@@ -37,7 +39,7 @@ struct Engine {
     resting: Vec<usize>,
     again: VecDeque<usize>,
     pace: Option<Pace>,
-    request: Speech,
+    sites: Vec<Site>,
     response: Speech,
     scratch: Vec<u8>,
     counts: Counts,
@@ -98,6 +100,29 @@ fn wait_for_door(plan: &LoadPlan) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What clients ask for, and how. Those that resume have tickets of their own each: shared ones run out.
+fn sites(plan: &LoadPlan) -> anyhow::Result<Vec<Site>> {
+    let resume = plan.tls.is_some_and(|tls| tls.resume);
+    let shared = plan.tls.map(client_config).transpose()?;
+    let count = plan.sites.max(1);
+    let site = |place: usize| {
+        // Clients are fewer than sites may be: they take sites from all over the door's configuration.
+        let number = if count > 1 { 1 + place * 997 % count } else { 0 };
+        let request = match plan.request {
+            Text::Get(_) => Text::Get(number),
+            other => other,
+        };
+        let host = message::host(number);
+        let config = if resume { plan.tls.map(client_config).transpose()? } else { shared.clone() };
+        let tls = match config {
+            None => None,
+            Some(config) => Some((config, host.clone().try_into().context("no host name")?)),
+        };
+        Ok(Site { request: Speech::new(request), host, tls, resume, streams: plan.streams })
+    };
+    (0..if resume { plan.connections } else { count }).map(site).collect()
+}
+
 impl Engine {
     fn new(plan: LoadPlan) -> anyhow::Result<Engine> {
         let poll = Poll::new().context("cannot make an epoll")?;
@@ -114,7 +139,7 @@ impl Engine {
             resting: Vec::new(),
             again: VecDeque::new(),
             pace,
-            request: Speech::new(plan.request),
+            sites: sites(&plan)?,
             response: Speech::new(plan.response),
             scratch: vec![0; CHUNK_BYTES],
             counts: Counts::default(),
@@ -186,14 +211,15 @@ impl Engine {
         let target = self.plan.targets[self.next_target];
         let client = &mut self.clients[slot];
         (client.due, client.moved) = (due, due);
-        if client.fd.is_some() {
+        if client.link.is_some() {
             client.ask();
         } else {
             self.next_target = (self.next_target + 1) % self.plan.targets.len();
             let key = u64::from(client.generation.wrapping_add(1)) << 32 | slot as u64;
-            let watched = client.connect(target).and_then(|fd| self.poll.add_edge(fd, key));
-            if let Err(errno) = watched {
-                return self.failed(slot, Wrong::Failed(errno));
+            let site = &self.sites[slot % self.sites.len()];
+            let watch = |link: &Link| self.poll.add_edge(link.fd(), key).map_err(Wrong::Failed);
+            if let Err(wrong) = client.connect(target, site).and_then(watch) {
+                return self.failed(slot, wrong);
             }
         }
         self.again.push_back(slot);
@@ -218,11 +244,15 @@ impl Engine {
     fn go_on(&mut self, slot: usize) {
         let mut moved = Moved::default();
         let client = &mut self.clients[slot];
-        let needs = client.go_on(&self.request, &self.response, &mut self.scratch, &mut moved);
+        let site = &self.sites[slot % self.sites.len()];
+        let more = !self.stopping;
+        let needs = client.go_on(site, &self.response, &mut self.scratch, more, &mut moved);
         self.counts.connections += moved.connections;
+        self.counts.resumed += moved.resumed;
         self.counts.sent += moved.sent;
         self.counts.received += moved.received;
-        if self.request.is_bulk() || self.response.is_bulk() {
+        self.counts.exchanges += moved.exchanges;
+        if moved.exchanges > 0 || site.request.is_bulk() || self.response.is_bulk() {
             client.moved = Instant::now();
         }
         match needs {
@@ -235,7 +265,8 @@ impl Engine {
 
     fn answered(&mut self, slot: usize) {
         self.busy -= 1;
-        self.counts.exchanges += 1;
+        // Those of HTTP/2 were counted one by one.
+        self.counts.exchanges += u64::from(self.plan.streams == 0);
         let now = Instant::now();
         if self.pace.is_some() {
             self.latency.add(now.saturating_duration_since(self.clients[slot].due));
@@ -248,7 +279,7 @@ impl Engine {
         if self.pace.is_some() {
             self.resting.push(slot);
             self.hand_out();
-        } else if !self.stopping {
+        } else if !self.stopping && self.plan.exchanges_max.is_none_or(|most| self.counts.exchanges < most) {
             self.start(slot, now);
         }
     }
@@ -279,7 +310,7 @@ impl Engine {
 
     /// Whether what is under way may be cut without an error.
     fn may_cut(&self) -> bool {
-        self.request.is_bulk() || self.response.is_bulk()
+        self.sites.iter().any(|site| site.request.is_bulk()) || self.response.is_bulk()
     }
 
     /// Writes the counts as one line.

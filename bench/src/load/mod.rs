@@ -2,12 +2,14 @@
 
 mod client;
 mod engine;
+mod h2;
 mod pace;
 
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::link::TlsPlan;
 use crate::speech::Text;
 
 pub(crate) use engine::load;
@@ -17,12 +19,20 @@ pub(crate) use engine::load;
 pub(crate) struct LoadPlan {
     /// The door's addresses, taken in turn.
     pub(crate) targets: Vec<SocketAddr>,
-    /// What is asked.
+    /// What is asked; of HTTP by each client for a site of its own.
     pub(crate) request: Text,
     /// What must be answered.
     pub(crate) response: Text,
     /// Connections at a time.
     pub(crate) connections: usize,
+    /// Sites that clients ask for in turn.
+    pub(crate) sites: usize,
+    /// How TLS is spoken, if it is.
+    pub(crate) tls: Option<TlsPlan>,
+    /// Streams of HTTP/2 a connection has at a time; 0: not HTTP/2.
+    pub(crate) streams: usize,
+    /// Nothing new is begun after so many exchanges.
+    pub(crate) exchanges_max: Option<u64>,
     /// What becomes of a connection after an answer.
     pub(crate) after: After,
     /// Requests a second, begun on time whether or not earlier ones were answered; `None`: each as soon as the
@@ -48,6 +58,8 @@ pub(crate) struct Counts {
     pub(crate) exchanges: u64,
     /// Connections established.
     pub(crate) connections: u64,
+    /// Those of them that a TLS ticket resumed.
+    pub(crate) resumed: u64,
     /// Bytes sent.
     pub(crate) sent: u64,
     /// Bytes received.

@@ -4,17 +4,17 @@ mod haproxy;
 mod nginx;
 mod transom;
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
 
-use crate::row::{Mode, Work};
+pub(crate) use crate::message::SERVER_NAME;
+use crate::row::{Mode, Row, Web, Work};
 use crate::speech::Text;
 
-/// The name in [`crate::speech::CLIENT_HELLO`].
-pub(crate) const SERVER_NAME: &str = "exchange.example.com";
 /// The file that access lines go to, for every peer.
 pub(crate) const ACCESS_LOG: &str = "access.log";
 
@@ -29,6 +29,8 @@ pub(crate) struct Task<'a> {
     pub(crate) servers: &'a [SocketAddr],
     /// Connections it must be able to hold.
     pub(crate) connections: usize,
+    /// Its worker threads.
+    pub(crate) workers: usize,
     /// Whether it writes an access log.
     pub(crate) log: bool,
     /// A directory of its own.
@@ -59,13 +61,15 @@ impl Peer {
         }
     }
 
-    /// Whether it takes part where `work` is measured with or without an access log.
-    pub(crate) fn takes_part(&self, work: Work, log: bool) -> bool {
+    /// Whether it takes part where `row` is measured with or without an access log.
+    pub(crate) fn takes_part(&self, row: &Row, log: bool) -> bool {
         match self {
             Self::TransomHaproxyLines(_) => {
-                log && matches!(work, Work::Short { request: Text::Bytes(_), .. })
+                log && matches!(row.work, Work::Short { request: Text::Bytes(_), .. })
             }
-            Self::Haproxy | Self::Nginx | Self::Transom(_) => true,
+            Self::Transom(_) => row.waits.is_none(),
+            Self::Nginx => !matches!(row.mode, Mode::Http(Web { stick: true, .. })),
+            Self::Haproxy => true,
         }
     }
 
@@ -94,6 +98,25 @@ impl Peer {
             Self::Transom(_) => transom::config(task, "json"),
             Self::TransomHaproxyLines(_) => transom::config(task, "haproxy"),
         }
+    }
+
+    /// Files that its configuration names, by their names in the door's folder.
+    pub(crate) fn files(&self, task: &Task<'_>) -> Vec<(&'static str, String)> {
+        match (self, task.mode) {
+            (Self::Haproxy, Mode::Http(web)) => haproxy::files(task, &web),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The same with its program in `dir`, where every user may run it; those of the system may be run anyway.
+    ///
+    /// # Errors
+    /// A sentence when it cannot be copied.
+    pub(crate) fn copied_to(&self, dir: &Path) -> anyhow::Result<Peer> {
+        let Self::Transom(program) = self else { return Ok(self.clone()) };
+        let copy = dir.join("transom");
+        fs::copy(program, &copy).with_context(|| format!("cannot copy {}", program.display()))?;
+        Ok(Self::Transom(copy))
     }
 
     /// The command that runs it in the foreground with the configuration in `file`.
@@ -131,13 +154,17 @@ fn joined(addresses: &[SocketAddr], separator: &str, show: impl Fn(usize, &Socke
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::row::{ROWS, door_addresses, server_addresses};
+    use crate::row::{door_addresses, server_addresses};
+    use crate::rows::ROWS;
+
+    /// HTTP in clear to one pool.
+    pub(crate) const WEB: Web = Web { tls: None, resume: false, streams: 0, sites: 1, stick: false };
 
     /// The configuration that `peer` gets for a mode.
     pub(crate) fn config_of(peer: &Peer, mode: Mode, log: bool) -> String {
         let (addresses, servers) = (&door_addresses()[..2], &server_addresses()[..2]);
         let dir = Path::new("/tmp/cell");
-        peer.config(&Task { mode, addresses, servers, connections: 300, log, dir })
+        peer.config(&Task { mode, addresses, servers, connections: 300, workers: 1, log, dir })
     }
 
     #[test]
@@ -151,9 +178,8 @@ pub(crate) mod tests {
     #[test]
     fn haproxys_lines_are_a_note_beside_short_connections() {
         let note = Peer::TransomHaproxyLines("transom".into());
-        let rows: Vec<_> =
-            ROWS.iter().filter(|row| note.takes_part(row.work, true)).map(|row| row.name).collect();
+        let rows: Vec<_> = ROWS.iter().filter(|row| note.takes_part(row, true)).map(|row| row.name).collect();
         assert_eq!(rows, ["tcp-short"]);
-        assert!(ROWS.iter().all(|row| !note.takes_part(row.work, false)));
+        assert!(ROWS.iter().all(|row| !note.takes_part(row, false)));
     }
 }

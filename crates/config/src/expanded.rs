@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::check::shown;
-use crate::model::{Need, Table, certificate, listener, pool as model_pool, root, waf as model_waf};
+use crate::model::{Need, Table, certificate, listener, packet, pool as model_pool, root, waf as model_waf};
 use crate::text::duration::written;
 use crate::words::{self, Mode, Verified, word};
 use crate::{
-    Admin, Certificate, CertificateSource, Config, Listener, ListenerMode, ListenerTls, LogSink, Name,
-    NamedFile, Passthrough, ServerTls, ServerVerify, Terminate,
+    Admin, Certificate, CertificateSource, Config, HashOn, Listener, ListenerMode, ListenerTls, LogSink,
+    Name, NamedFile, Packet, PacketListener, Passthrough, ServerTls, ServerVerify, Terminate,
 };
 
 /// The whole configuration with every default written out. It holds the password hashes, so that it loads to the same
@@ -67,6 +67,12 @@ fn write(config: &Config, hide: bool) -> String {
         out.header(&format!("listener.{}", name_key(&one.name)));
         out.lines(&listener::LISTENER, &listener_lines(one));
     }
+    for one in &config.packet_listeners {
+        out.header(&format!("listener.{}", name_key(&one.name)));
+        out.lines(&listener::LISTENER, &packet_listener(one));
+    }
+    out.header("packet");
+    out.lines(&packet::PACKET, &packet_lines(&config.packet));
     let reads = |listener: &&Arc<Listener>| matches!(listener.mode, ListenerMode::Http(_));
     let requests: HashSet<&Name> =
         config.listeners.iter().filter(reads).flat_map(|listener| listener.mode.pools()).collect();
@@ -158,6 +164,33 @@ fn listener_lines(listener: &Listener) -> Vec<Line> {
         ListenerMode::Http(http) => lines.extend(http::http_lines(http)),
     }
     lines
+}
+
+fn packet_listener(listener: &PacketListener) -> Vec<Line> {
+    let by_source = listener.hash_on == HashOn::Source;
+    vec![
+        ("bind", Some(list(&listener.bind))),
+        ("mode", Some(quote(listener.mode.word()))),
+        ("pool", Some(quote(&listener.pool))),
+        ("balance", Some(quote(word(words::PACKET_BALANCES, &by_source)))),
+        ("hash-on", by_source.then(|| quote(word(words::HASHES, &listener.hash_on)))),
+    ]
+}
+
+fn packet_lines(packet: &Packet) -> Vec<Line> {
+    vec![
+        ("interfaces", (!packet.interfaces.is_empty()).then(|| list(&packet.interfaces))),
+        ("driver", Some(quote(word(words::DRIVERS, &packet.driver)))),
+        ("mtu", packet.mtu.map(|mtu| mtu.to_string())),
+        ("flows", Some(packet.flows.to_string())),
+        ("vips", Some(packet.vips.to_string())),
+        ("new-flows-per-second", Some(packet.new_flows_per_second.to_string())),
+        ("fragments", Some(quote(word(words::ODD, &packet.fragments)))),
+        ("ip-options", Some(quote(word(words::ODD, &packet.ip_options)))),
+        ("settle", time(packet.settle)),
+        ("on-stop", Some(quote(word(words::ON_STOP, &packet.on_stop)))),
+        ("pins", Some(quote(&packet.pins.display().to_string()))),
+    ]
 }
 
 fn certificate(certificate: &Certificate) -> Vec<Line> {

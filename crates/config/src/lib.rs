@@ -16,6 +16,7 @@ mod listener;
 mod load;
 mod model;
 mod named;
+mod packet;
 mod pattern;
 mod place;
 mod pool;
@@ -51,6 +52,7 @@ pub use listener::{
 };
 pub use load::{FILE_BYTES_MAX, FILES_MAX, Files, Loaded, Options, load, load_bytes, load_text};
 pub use named::NamedFile;
+pub use packet::{Driver, HashOn, Odd, OnStop, Packet, PacketBind, PacketListener, PacketMode, Transport};
 pub use pattern::Pattern;
 pub use place::Place;
 pub use pool::{
@@ -89,8 +91,12 @@ pub struct Config {
     pub admin: Admin,
     /// Certificates in the order of the file.
     pub certificates: Vec<Arc<Certificate>>,
-    /// Listeners in the order of the file.
+    /// Listeners that accept connections, in the order of the file.
     pub listeners: Vec<Arc<Listener>>,
+    /// Listeners that balance packets, in the order of the file.
+    pub packet_listeners: Vec<Arc<PacketListener>>,
+    /// The packet data plane.
+    pub packet: Packet,
     /// Pools in the order of the file.
     pub pools: Vec<Arc<Pool>>,
     /// `[abuse]`: budgets of requests and failed logins; `None`: nothing is counted.
@@ -107,9 +113,14 @@ impl Config {
         self.pools.iter().find(|pool| &*pool.name == name)
     }
 
-    /// The listener of that name.
+    /// The listener of that name, if it accepts connections.
     pub fn listener(&self, name: &str) -> Option<&Arc<Listener>> {
         self.listeners.iter().find(|listener| &*listener.name == name)
+    }
+
+    /// The listener of that name, if it balances packets.
+    pub fn packet_listener(&self, name: &str) -> Option<&Arc<PacketListener>> {
+        self.packet_listeners.iter().find(|listener| &*listener.name == name)
     }
 
     /// The firewall of that name.

@@ -106,12 +106,8 @@ fn by_sentence(all: impl Iterator<Item = (String, &'static str)>) -> Vec<(String
 }
 
 fn choice(page: &mut String, words: &[Word]) {
-    for word in words.iter().filter(|word| word.later.is_none()) {
+    for word in words {
         let _ = writeln!(page, "  - `\"{}\"`: {}", word.word, word.doc);
-    }
-    let later = words.iter().filter(|word| word.later.is_some());
-    for (names, what) in by_sentence(later.map(|word| (format!("`\"{}\"`", word.word), word.doc))) {
-        let _ = writeln!(page, "  - Not in this release: {names}: {what}.");
     }
 }
 

@@ -70,6 +70,7 @@ fn kind(kind: &Kind) -> Value {
         Kind::Duration { .. } => string("^[0-9]+(ms|s|m|h|d)$"),
         Kind::Sink => string("^(stdout|stderr|off|/.*)$"),
         Kind::Bind | Kind::Server => string(":[0-9]+$"),
+        Kind::Listen => string(":[0-9]+(/(tcp|udp))?$"),
         Kind::PasswordHash => string("^\\$argon2id\\$"),
         Kind::Text
         | Kind::Host
@@ -89,8 +90,7 @@ fn kind(kind: &Kind) -> Value {
         Kind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Choice(words) => {
-            let here: Vec<&str> =
-                words.iter().filter(|word| word.later.is_none()).map(|word| word.word).collect();
+            let here: Vec<&str> = words.iter().map(|word| word.word).collect();
             json!({ "type": "string", "enum": here })
         }
         Kind::List(entry) => json!({ "type": "array", "items": self::kind(entry) }),

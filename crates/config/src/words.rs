@@ -1,8 +1,9 @@
 //! What the words of the file mean: the one list for reading and for writing them out.
 
 use crate::{
-    AccessFormat, Balance, CookieMode, Level, NotTls, OnDown, PlainHttp, ProxyProtocol, Role, StartState,
-    StickTableKey, TlsVersion, WafAuditFormat, WafMode, WafWhenBroken, Zones,
+    AccessFormat, Balance, CookieMode, Driver, HashOn, Level, NotTls, Odd, OnDown, OnStop, PacketMode,
+    PlainHttp, ProxyProtocol, Role, StartState, StickTableKey, TlsVersion, WafAuditFormat, WafMode,
+    WafWhenBroken, Zones,
 };
 
 pub(crate) const BALANCES: &[(&str, Balance)] = &[
@@ -63,10 +64,30 @@ pub(crate) enum Mode {
     Passthrough,
     Tls,
     Http,
+    Packet(PacketMode),
 }
 
-pub(crate) const MODES: &[(&str, Mode)] =
-    &[("tcp", Mode::Tcp), ("passthrough", Mode::Passthrough), ("tls", Mode::Tls), ("http", Mode::Http)];
+pub(crate) const MODES: &[(&str, Mode)] = &[
+    ("tcp", Mode::Tcp),
+    ("passthrough", Mode::Passthrough),
+    ("tls", Mode::Tls),
+    ("http", Mode::Http),
+    ("nat", Mode::Packet(PacketMode::Nat)),
+    ("dsr", Mode::Packet(PacketMode::Dsr)),
+    ("tunnel", Mode::Packet(PacketMode::Tunnel)),
+];
+
+/// `balance` of a packet listener: whether it is by `hash-on`.
+pub(crate) const PACKET_BALANCES: &[(&str, bool)] = &[("round-robin", false), ("hash", true)];
+
+pub(crate) const HASHES: &[(&str, HashOn)] = &[("source", HashOn::Source), ("flow", HashOn::Flow)];
+
+pub(crate) const DRIVERS: &[(&str, Driver)] =
+    &[("auto", Driver::Auto), ("native", Driver::Native), ("generic", Driver::Generic)];
+
+pub(crate) const ODD: &[(&str, Odd)] = &[("pass", Odd::Pass), ("drop", Odd::Drop)];
+
+pub(crate) const ON_STOP: &[(&str, OnStop)] = &[("detach", OnStop::Detach), ("keep", OnStop::Keep)];
 
 /// `scheme` of a redirect.
 pub(crate) const SCHEMES: &[(&str, &str)] = &[("http", "http"), ("https", "https")];
@@ -97,12 +118,11 @@ pub(crate) fn word<T: PartialEq>(meanings: &[(&'static str, T)], meaning: &T) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Word, certificate, health, http, listener, pool, root, waf};
+    use crate::model::{Word, certificate, health, http, listener, packet, pool, root, waf};
 
     /// The words of this release in the model, against those that have a meaning.
     fn same<T>(model: &[Word], meanings: &[(&str, T)]) {
-        let here: Vec<&str> =
-            model.iter().filter(|word| word.later.is_none()).map(|word| word.word).collect();
+        let here: Vec<&str> = model.iter().map(|word| word.word).collect();
         let mean: Vec<&str> = meanings.iter().map(|(word, _)| *word).collect();
         assert_eq!(here, mean);
     }
@@ -117,6 +137,11 @@ mod tests {
         same(listener::PLAIN_HTTP, PLAIN_HTTP);
         same(listener::NOT_TLS, NOT_TLS);
         same(listener::MODES, MODES);
+        same(packet::BALANCES, PACKET_BALANCES);
+        same(packet::HASHES, HASHES);
+        same(packet::DRIVERS, DRIVERS);
+        same(packet::ODD, ODD);
+        same(packet::ON_STOP, ON_STOP);
         same(pool::COOKIE_MODES, COOKIE_MODES);
         same(pool::SAME_SITE, SAME_SITE);
         same(pool::STICK_KEYS, STICK_KEYS);

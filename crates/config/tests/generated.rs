@@ -45,7 +45,7 @@ fn the_schema_refuses_what_the_checks_refuse() {
         ("[shield]\ninterfaces = []", "shield: not allowed"),
         ("[listener.a]\nbind = [\"[::]:443\"]", "listener.a.mode: missing"),
         ("[listener.a]\nbind = []\nmode = \"tcp\"", "listener.a.bind: empty"),
-        ("[listener.a]\nbind = [\"[::]:443\"]\nmode = \"nat\"", "listener.a.mode: none of the words"),
+        ("[listener.a]\nbind = [\"[::]:443\"]\nmode = \"ftp\"", "listener.a.mode: none of the words"),
         (&format!("{pool}balance = \"fastest\""), "pool.a.balance: none of the words"),
         ("[cluster]\nnode = \"a\"", "cluster: not allowed"),
     ] {

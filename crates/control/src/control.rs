@@ -11,7 +11,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 use transom_config::Name;
-use transom_state::Current;
+use transom_state::{Current, PacketFlow};
 
 use crate::admin::{Accepting, Admin, AdminSocket};
 use crate::chance::Chance;
@@ -43,6 +43,8 @@ pub struct Setup {
 pub enum Command {
     /// Read the configuration again, put it into force if it has no errors, and say what came of it.
     Reload(oneshot::Sender<ReloadOutcome>),
+    /// Flows in the packet plane's tables, this many at most; or why they cannot be had.
+    Flows(usize, oneshot::Sender<Result<Vec<PacketFlow>, String>>),
     /// An administrator changed a server: whoever outlives this process should know. Not sent while the channel is
     /// full, so servers are to be looked at after each reload, too.
     ServersChanged,

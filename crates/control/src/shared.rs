@@ -82,5 +82,6 @@ fn required(world: &World) -> BTreeSet<Name> {
     for listener in &world.config.listeners {
         pools.extend(listener.mode.pools().into_iter().map(Arc::clone));
     }
+    pools.extend(world.config.packet_listeners.iter().map(|listener| Arc::clone(&listener.pool)));
     pools
 }

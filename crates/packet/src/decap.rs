@@ -92,7 +92,7 @@ impl Decap {
         let reasons = load::take(&mut ebpf, "decap_reasons")?.try_into().map_err(load::map_fault)?;
         let program = load::program(&mut ebpf, PROGRAM)?;
         program.load().map_err(|error| Fault::Load(load::chain(&error)))?;
-        let attached = load::attach_all(program, &options.interfaces, pins.as_deref())?;
+        let attached = load::attach_all(program, &options.interfaces, pins.as_deref(), None)?;
         Ok(Self { ebpf, reasons, attached, pins, _senders: senders })
     }
 

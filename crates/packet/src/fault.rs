@@ -51,18 +51,81 @@ impl Fault {
     /// The code under which logs, metrics and the manual name it.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        match self {
-            Self::NotBuilt => "packet-not-built",
-            Self::Capabilities(_) => "packet-capabilities",
-            Self::NoBpfFileSystem(_) => "packet-no-bpf-file-system",
-            Self::Load(_) => "packet-load",
-            Self::Attach { .. } => "packet-attach",
-            Self::Map(_) => "packet-map",
-            Self::TooMany { .. } => "packet-too-many",
-            Self::NoWay { .. } => "packet-no-way",
-            Self::Impossible { .. } => "packet-impossible",
-        }
+        self.entry().0
     }
+
+    fn entry(&self) -> &'static Entry {
+        &TABLE[match self {
+            Self::NotBuilt => 0,
+            Self::Capabilities(_) => 1,
+            Self::NoBpfFileSystem(_) => 2,
+            Self::Load(_) => 3,
+            Self::Attach { .. } => 4,
+            Self::Map(_) => 5,
+            Self::TooMany { .. } => 6,
+            Self::NoWay { .. } => 7,
+            Self::Impossible { .. } => 8,
+        }]
+    }
+}
+
+/// Code, meaning, remedy.
+type Entry = (&'static str, &'static str, &'static str);
+
+const TABLE: [Entry; 9] = [
+    (
+        "packet-not-built",
+        "The program was built without the packet plane.",
+        "Build it with clang installed and the default features, or relay: `mode = \"tcp\"`.",
+    ),
+    (
+        "packet-capabilities",
+        "The process may not load packet programs.",
+        "Start it as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.",
+    ),
+    (
+        "packet-no-bpf-file-system",
+        "There is no BPF file system where program and tables are to be kept.",
+        "`mount -t bpf bpf /sys/fs/bpf`, or name another place with `[packet] pins`.",
+    ),
+    (
+        "packet-load",
+        "The kernel did not take the packet program.",
+        "Read what the kernel said; Linux 5.19 or newer is needed.",
+    ),
+    (
+        "packet-attach",
+        "The packet program could not be put on an interface.",
+        "Look whether the interface exists and whether another program is on it: `ip link show`.",
+    ),
+    (
+        "packet-map",
+        "A table of the packet program could not be read or written; packets go by what it says already.",
+        "Read what the kernel said; a table may be full or made by another version.",
+    ),
+    (
+        "packet-too-many",
+        "There are more listeners or servers than the tables have room for.",
+        "Raise `[packet] vips` and start again; servers may be 4,095.",
+    ),
+    (
+        "packet-no-way",
+        "The kernel knows no way to a server, or dsr would have to pass a router.",
+        "`ip route get ADDRESS` says what the kernel knows; under dsr servers are in a subnet of this machine.",
+    ),
+    (
+        "packet-impossible",
+        "A listener's mode cannot do what its servers need.",
+        "Write the listener's port for servers under dsr and tunnel, and servers of its family under nat.",
+    ),
+];
+
+/// The rows of docs/faults.md, in Markdown.
+#[must_use]
+pub fn reference() -> String {
+    let row = |(code, meaning, remedy): &Entry| format!("| `{code}` | {meaning} | {remedy} |\n");
+    let rows: String = TABLE.iter().map(row).collect();
+    format!("| code | what it means | what to do |\n|---|---|---|\n{rows}")
 }
 
 impl fmt::Display for Fault {
@@ -90,3 +153,27 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_has_its_own_row() {
+        let all = [
+            (Fault::NotBuilt, "packet-not-built"),
+            (Fault::Capabilities(vec!["CAP_BPF"]), "packet-capabilities"),
+            (Fault::NoBpfFileSystem("/x".into()), "packet-no-bpf-file-system"),
+            (Fault::Load(String::new()), "packet-load"),
+            (Fault::Attach { interface: "a".into(), why: String::new() }, "packet-attach"),
+            (Fault::Map(String::new()), "packet-map"),
+            (Fault::TooMany { what: "servers", limit: 1 }, "packet-too-many"),
+            (Fault::NoWay { server: [192, 0, 2, 1].into(), why: String::new() }, "packet-no-way"),
+            (Fault::Impossible { vip: "a".into(), why: "" }, "packet-impossible"),
+        ];
+        for (fault, code) in all {
+            assert_eq!(fault.code(), code);
+            assert!(reference().contains(&format!("| `{code}` | ")), "{code}");
+        }
+    }
+}

@@ -51,6 +51,16 @@ pub fn resolve(server: IpAddr) -> Result<Option<Hop>, Fault> {
     Ok(Some(Hop { interface: route.interface, next, ours, source, mtu }))
 }
 
+/// Whether nobody stands between us and that address: its own MAC address is the next one.
+///
+/// # Errors
+/// If the kernel has no route, or cannot be asked.
+pub fn is_neighbour(server: IpAddr) -> Result<bool, Fault> {
+    let fault = |error: io::Error| Fault::NoWay { server, why: error.to_string() };
+    let route = Kernel::new().and_then(|kernel| kernel.route(server)).map_err(fault)?;
+    Ok(route.next == server)
+}
+
 /// Failure is as good as success: the packet's only purpose is to be sent.
 fn poke(neighbour: IpAddr) {
     let any: IpAddr =

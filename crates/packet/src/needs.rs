@@ -31,7 +31,7 @@ fn on_link() -> String {
 }
 
 fn tunnel(vip: &Vip) -> Vec<String> {
-    let over_four = vip.servers.iter().any(|server| server.address.is_ipv4());
+    let over_four = !vip.servers.is_empty() && vip.servers.iter().all(|server| server.address.is_ipv4());
     let wrapping = if over_four { 20 } else { 40 };
     let largest = vip.servers.iter().filter_map(|server| server.hop).map(|hop| hop.mtu).min().unwrap_or(1500);
     let headers = if vip.address.is_ipv4() { 40 } else { 60 };

@@ -1,6 +1,7 @@
 //! What the tests of this crate share: chance from a seed, wakers that count, configurations in one line.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Wake, Waker};
@@ -191,10 +192,29 @@ pub(crate) fn config(pools: Vec<config::Pool>, tables: Vec<config::StickTable>) 
         },
         admin: Admin { socket: None, bind: None, users: Vec::new() },
         listeners: Vec::new(),
+        packet_listeners: Vec::new(),
+        packet: packet(),
         pools: pools.into_iter().map(Arc::new).collect(),
         abuse: None,
         wafs: Vec::new(),
         stick_tables: tables.into_iter().map(Arc::new).collect(),
+    }
+}
+
+/// A packet plane that nobody asks for.
+fn packet() -> config::Packet {
+    config::Packet {
+        interfaces: Vec::new(),
+        driver: config::Driver::Auto,
+        mtu: None,
+        flows: 1000,
+        vips: 1,
+        new_flows_per_second: 0,
+        fragments: config::Odd::Pass,
+        ip_options: config::Odd::Pass,
+        settle: seconds(60),
+        on_stop: config::OnStop::Detach,
+        pins: Path::new("/sys/fs/bpf/transom").into(),
     }
 }
 

@@ -20,6 +20,7 @@ pub mod health;
 mod life;
 mod line;
 mod listener;
+mod packet;
 pub mod pair;
 mod pool;
 mod probe;
@@ -41,6 +42,9 @@ pub use gate::{Enter, Gate, Pass};
 pub use health::{AdminState, Condition};
 pub use life::ServerCounters;
 pub use listener::{Listener, ListenerCounters};
+pub use packet::{
+    Changes, PacketCounts, PacketFlow, PacketServerCounts, PacketTraffic, ReasonCount, Share, VipCounts,
+};
 pub use pool::{Ask, Choice, Lease, Pool, PoolCounters};
 pub use probe::{LastProbe, ProbeResult, Transition};
 pub use queue::Ticket;

@@ -15,7 +15,7 @@ use crate::line::Line;
 use crate::queue::Ticket;
 use crate::roster::Roster;
 use crate::stick::{Names, StickKey, StickTable};
-use crate::{Blame, Counter, Fault, Gauge, Said, Server, Transition};
+use crate::{Blame, Changes, Counter, Fault, Gauge, Said, Server, Share, Transition};
 
 /// One generation of a pool. What outlives a reload is in its `PoolLife` and in its servers.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ pub(crate) struct PoolLife {
     /// Where round-robin stands: written by every choice, while all the rest here is read.
     cursor: Apart<AtomicUsize>,
     counters: PoolCounters,
+    /// Who else must know when `version` moves.
+    pub(crate) changes: Arc<Changes>,
 }
 
 /// Moved by the data plane.
@@ -118,7 +120,7 @@ pub(crate) enum Pick {
 }
 
 impl PoolLife {
-    pub(crate) fn new(workers: usize) -> Arc<Self> {
+    pub(crate) fn new(workers: usize, changes: Arc<Changes>) -> Arc<Self> {
         let counter = || Counter::new(workers);
         Arc::new(Self {
             version: AtomicU64::new(1),
@@ -133,6 +135,7 @@ impl PoolLife {
                 pinned: Gauge::new(workers),
                 idle: Gauge::new(workers),
             },
+            changes,
         })
     }
 }
@@ -237,6 +240,19 @@ impl Pool {
                 Choice::Server(Lease { pool: Arc::clone(self), index, stuck })
             }
         }
+    }
+
+    /// What each server may get of a packet listener's flows, in the order of [`servers`](Self::servers): by the same
+    /// tiers and weights as connections, limits and stick tables apart.
+    pub fn shares(&self, now: Instant) -> Vec<Share> {
+        let kept = |server: &Arc<Server>| if server.keeps_clients() { Share::Kept } else { Share::Nothing };
+        let mut shares: Vec<Share> = self.servers.iter().map(kept).collect();
+        for (index, weight) in self.roster(now).first_tier() {
+            if shares[index] == Share::Kept {
+                shares[index] = Share::New(weight);
+            }
+        }
+        shares
     }
 
     /// A place in the queue; `None`: it is full (`pool-full`).

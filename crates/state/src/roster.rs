@@ -76,6 +76,12 @@ impl Roster {
         members.any(|member| servers[member.index].takes_clients() && servers[member.index].has_room())
     }
 
+    /// Places and weights of those who are preferred.
+    pub(crate) fn first_tier(&self) -> impl Iterator<Item = (usize, u16)> {
+        let members = self.tiers.first().into_iter().flat_map(|tier| &tier.members);
+        members.map(|member| (member.index, member.weight))
+    }
+
     /// Takes a connection on a server, one that was not tried if there is one. `waits`: for a client in the queue,
     /// which waits for the first tier and is given nothing else.
     pub(crate) fn pick(

@@ -284,6 +284,7 @@ impl Server {
             pool.refresh(now);
         }
         self.pool_life.line.call_all();
+        self.pool_life.changes.note();
     }
 
     /// Whether clients that stick to it may go there: it is not down, in service or draining, and has an address.

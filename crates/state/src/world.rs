@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
+use arc_swap::ArcSwapOption;
 use transom_config::{Config, Name};
 
 use crate::by_name::ByName;
 use crate::life::Life;
 use crate::listener::ListenerLife;
 use crate::pool::PoolLife;
-use crate::{Counter, FaultCounters, Gate, Listener, Pool, StickTable, Transition};
+use crate::{Changes, Counter, FaultCounters, Gate, Listener, PacketCounts, Pool, StickTable, Transition};
 
 /// The generation that is served now. A reload stores the next one; connections keep theirs as long as they last.
 pub type Current = arc_swap::ArcSwap<World>;
@@ -45,6 +46,10 @@ pub struct Totals {
     pub reloads: Counter,
     /// Reloads that were refused because the file had errors.
     pub reloads_failed: Counter,
+    /// Tells of changes of servers; of all generations.
+    pub changes: Arc<Changes>,
+    /// What the packet plane counted; nothing where there is none.
+    pub packets: ArcSwapOption<PacketCounts>,
     /// Lines of the access log that its sink was too slow for; shared with the thread that writes them.
     pub log_lines_lost: Arc<Counter>,
     gate: Arc<Gate>,
@@ -60,6 +65,8 @@ impl Totals {
             refused: counter(),
             reloads: counter(),
             reloads_failed: counter(),
+            changes: Arc::default(),
+            packets: ArcSwapOption::empty(),
             log_lines_lost: Arc::new(counter()),
             gate: Gate::new(None),
             ceiling: AtomicU32::new(u32::MAX),
@@ -119,7 +126,7 @@ impl World {
         let pools: Vec<_> = config
             .pools
             .iter()
-            .map(|pool| build_pool(pool, &config, before, &stick_tables, base.workers, now))
+            .map(|pool| build_pool(pool, &config, before, &stick_tables, &base, now))
             .collect();
         let pool_places: ByName<_, _> =
             pools.iter().enumerate().map(|(place, pool)| (Arc::clone(pool.name()), place)).collect();
@@ -200,11 +207,15 @@ fn build_pool(
     config: &Config,
     before: Option<&World>,
     tables: &[Arc<StickTable>],
-    workers: usize,
+    base: &Base,
     now: Instant,
 ) -> Arc<Pool> {
+    let workers = base.workers;
     let known = before.and_then(|before| before.pool(&pool.name));
-    let life = known.map_or_else(|| PoolLife::new(workers), |known| Arc::clone(known.life()));
+    let life = known.map_or_else(
+        || PoolLife::new(workers, Arc::clone(&base.totals.changes)),
+        |known| Arc::clone(known.life()),
+    );
     let server_life = |server: &transom_config::Server| {
         let known = known.and_then(|known| known.server(&server.name));
         match known.filter(|known| known.config().address == server.address) {

@@ -10,7 +10,7 @@ use super::examples;
 use super::need::Need;
 use super::python;
 use crate::shell::{self, cargo, describe, keep};
-use crate::{demo, fuzz, tidy};
+use crate::{bench, demo, fuzz, tidy};
 
 /// A part of the tests that runs as a whole or, where something it needs is missing, not at all.
 pub(crate) struct Area {
@@ -64,6 +64,11 @@ pub(crate) const AREAS: &[Area] = &[
     },
     Area { name: "waf", needs: &[RULE_SET], run: |_| rule_set() },
     Area { name: "waf-3.3", needs: &[RULE_SET_3], run: |_| rule_set_3() },
+    Area {
+        name: "ratchet",
+        needs: &[Need::Root, Need::Namespaces, Need::Program("ip"), Need::Program("valgrind")],
+        run: |_| bench::ratchet_area(),
+    },
     Area { name: "fuzz", needs: &[Need::Nightly, Need::Cargo("fuzz")], run: fuzz::area },
 ];
 

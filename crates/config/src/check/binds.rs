@@ -4,12 +4,16 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use super::Checker;
+use crate::Transport;
 use crate::file::{Fields, Value};
 use crate::report::{Code, Fault};
 use crate::source::Span;
 
 /// An address that is bound, and where that was written.
 type Bind = (SocketAddr, Span);
+
+/// The same with its protocol.
+type Protocolled = (SocketAddr, Transport, Span);
 
 /// What is bound of one port: the first of each kind, which is enough to name one that overlaps.
 #[derive(Default)]
@@ -53,9 +57,9 @@ impl Checker<'_> {
     /// them. The kernel could tell those apart, but only for sockets that also let another program share the port
     /// without a word (`SO_REUSEPORT`), which is looked for before each start. Port 0 never overlaps.
     pub(super) fn binds(&mut self, root: &Fields) {
-        let mut ports: HashMap<u16, Port> = HashMap::new();
-        for (address, span) in all(root).into_iter().filter(|(address, _)| address.port() != 0) {
-            let port = ports.entry(address.port()).or_default();
+        let mut ports: HashMap<(u16, Transport), Port> = HashMap::new();
+        for (address, transport, span) in all(root).into_iter().filter(|(address, ..)| address.port() != 0) {
+            let port = ports.entry((address.port(), transport)).or_default();
             if let Some((other, first)) = port.overlap(address) {
                 self.report.push(overlap(address, other, span).also(first, "the other one"));
             }
@@ -79,14 +83,15 @@ fn overlap(address: SocketAddr, other: SocketAddr, span: Span) -> Fault {
 }
 
 /// Every address that is bound, in the order of the files.
-fn all(root: &Fields) -> Vec<Bind> {
+fn all(root: &Fields) -> Vec<Protocolled> {
     let listeners = root.named("listener").iter().flat_map(|one| one.fields.list("bind"));
     let admin = root.given("admin").and_then(|item| match &item.value {
         Value::Table(fields) => fields.given("bind"),
         _ => None,
     });
     let binds = listeners.chain(admin).filter_map(|item| match &item.value {
-        Value::Bind(address) => Some((*address, item.span)),
+        Value::Bind(address) => Some((*address, Transport::Tcp, item.span)),
+        Value::Listen(address, transport) => Some((*address, *transport, item.span)),
         _ => None,
     });
     binds.collect()

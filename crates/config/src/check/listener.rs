@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Checker;
+use super::packet::packet_mode;
 use super::waf::per_source;
 use crate::file::{Fields, Named, Value};
 use crate::model::listener::LISTENER_LIMITS;
@@ -11,6 +12,7 @@ use crate::source::Span;
 use crate::words::{self, Mode};
 use crate::{
     Limits, Listener, ListenerLimits, ListenerMode, Name, NotTls, Passthrough, PlainHttp, Terminate,
+    Transport,
 };
 
 impl Checker<'_> {
@@ -31,16 +33,18 @@ impl Checker<'_> {
                 remedy,
             );
         }
-        all.iter().filter_map(|named| self.listener(named, global)).map(Arc::new).collect()
+        let accepting = all.iter().filter(|named| packet_mode(named).is_none());
+        accepting.filter_map(|named| self.listener(named, global)).map(Arc::new).collect()
     }
 
     fn listener(&mut self, named: &Named, global: &Limits) -> Option<Listener> {
         let fields = &named.fields;
         let bind = fields.list("bind").iter().filter_map(|item| match &item.value {
-            Value::Bind(address) => Some(*address),
+            Value::Listen(address, Transport::Tcp) => Some(*address),
             _ => None,
         });
         let bind: Vec<_> = bind.collect();
+        self.no_udp(named);
         let sources = self.sources(fields);
         let accept_proxy = self.accept_proxy(fields);
         let limits = self.listener_limits(named, global);
@@ -83,6 +87,8 @@ impl Checker<'_> {
                     plain_http: fields.word("plain-http", words::PLAIN_HTTP).unwrap_or(PlainHttp::Refuse),
                 }))
             }
+            // Those have a type of their own.
+            Mode::Packet(_) => None,
             Mode::Passthrough => {
                 let passthrough = Passthrough {
                     inspect_timeout: fields.duration("inspect-timeout"),
@@ -98,7 +104,7 @@ impl Checker<'_> {
     }
 
     /// Reports that `key` is missing under this listener's mode.
-    fn needs(&mut self, named: &Named, key: &str, why: &str, add: &str) {
+    pub(super) fn needs(&mut self, named: &Named, key: &str, why: &str, add: &str) {
         if named.fields.written(key).is_none() {
             let mode =
                 named.fields.word("mode", words::MODES).map_or("", |mode| words::word(words::MODES, &mode));
@@ -109,7 +115,7 @@ impl Checker<'_> {
 
     /// Keys that this mode does nothing with. Some are an error: connections would go where nobody meant them to, or
     /// as nobody meant them to.
-    fn not_under(&mut self, named: &Named, mode: &str) {
+    pub(super) fn not_under(&mut self, named: &Named, mode: &str) {
         let limits = named.fields.table("limits", &LISTENER_LIMITS);
         for entry in named.fields.entries().iter().chain(limits.entries()) {
             let key = entry.key.name;

@@ -7,6 +7,7 @@ mod health;
 mod http;
 mod listener;
 mod matches;
+mod packet;
 mod pool;
 mod program;
 mod references;
@@ -70,6 +71,9 @@ pub(crate) fn check(
     let listeners = checker.listeners(root, &limits);
     checker.binds(root);
     let pools = checker.pools(root);
+    let packet_listeners = checker.packet_listeners(root, &pools);
+    let packet = checker.packet(root, &packet_listeners);
+    checker.under_packets(root, &listeners, &packet_listeners);
     checker.encrypted_twice(root, &listeners, &pools);
     let stick_tables = root.named("stick-table").iter().map(|one| {
         Arc::new(StickTable {
@@ -92,6 +96,8 @@ pub(crate) fn check(
         admin,
         certificates,
         listeners,
+        packet_listeners,
+        packet,
         pools,
         abuse,
         wafs,

@@ -8,7 +8,9 @@ use ipnet::IpNet;
 use super::read;
 use crate::model::{Key, Need, Table};
 use crate::source::Span;
-use crate::{Address, LogSink, Name, PasswordHash, Rate, RequestKey, ServerName, StatusRange, Template};
+use crate::{
+    Address, LogSink, Name, PasswordHash, Rate, RequestKey, ServerName, StatusRange, Template, Transport,
+};
 
 /// A value of the type its key asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +29,8 @@ pub(crate) enum Value {
     Sink(LogSink),
     /// Where to accept.
     Bind(SocketAddr),
+    /// Where a listener listens, or what it balances.
+    Listen(SocketAddr, Transport),
     /// Where a server is.
     Server(Address),
     /// A bare address.
@@ -105,6 +109,17 @@ pub(crate) struct Entry {
     pub(crate) span: Span,
     /// Its value; `None` when that was faulty and has been reported.
     pub(crate) item: Option<Item>,
+}
+
+impl Entry {
+    /// Whether leaving it out would be the same.
+    pub(crate) fn is_default(&self) -> bool {
+        match self.item.as_ref().map(|item| &item.value) {
+            Some(Value::Table(fields)) => fields.entries.iter().all(Self::is_default),
+            Some(value) => default(self.key).as_ref() == Some(value),
+            None => false,
+        }
+    }
 }
 
 impl PartialEq for Entry {

@@ -212,8 +212,8 @@ impl Reader<'_> {
 
     fn choice(&mut self, words: &'static [Word], text: &str, span: Span, path: &str) -> Option<Value> {
         let Some(word) = words.iter().find(|word| word.word == text) else {
-            let here = || words.iter().filter(|word| word.later.is_none()).map(|word| word.word);
-            let nearest = self.report.nearest(text, words.iter().map(|word| word.word));
+            let here = || words.iter().map(|word| word.word);
+            let nearest = self.report.nearest(text, here());
             let all = quoted(here());
             let remedy = match nearest {
                 Some(nearest) => format!("did you mean \"{nearest}\"? It may be {all}"),
@@ -223,10 +223,6 @@ impl Reader<'_> {
             self.report.push(Fault::new(Code::UnknownWord, span, message).remedy(remedy));
             return None;
         };
-        if let Some(later) = word.later {
-            self.later(&format!("`{} = \"{text}\"`", last(path)), later, span);
-            return None;
-        }
         Some(Value::Word(word.word))
     }
 
@@ -338,10 +334,7 @@ fn retyped(kind: &Kind, value: &DeValue<'_>, name: &str) -> String {
         }
         (Kind::Named(_), _) => format!("write `[{name}.NAME]` on a line of its own, and the keys below it"),
         (Kind::Choice(words), _) => {
-            format!(
-                "write {}",
-                quoted(words.iter().filter(|word| word.later.is_none()).map(|word| word.word))
-            )
+            format!("write {}", quoted(words.iter().map(|word| word.word)))
         }
         (kind, DeValue::Integer(number)) if takes_string(kind) => {
             format!("put it in quotation marks: `{name} = \"{}\"`", number.as_str())

@@ -41,6 +41,10 @@ pub(super) fn scalar(kind: &Kind, text: &str) -> Result<Value, Problem> {
         Kind::Duration { min, max } => Value::Duration(duration(text, *min, *max)?),
         Kind::Sink => Value::Sink(sink(text)?),
         Kind::Bind => Value::Bind(text::address::bind(text)?),
+        Kind::Listen => {
+            let (address, transport) = text::address::listen(text)?;
+            Value::Listen(address, transport)
+        }
         Kind::Server => Value::Server(text::address::server(text)?),
         Kind::Machine => Value::Text(machine(text)?.into()),
         Kind::Ip => Value::Ip(text::address::ip(text)?),

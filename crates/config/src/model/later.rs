@@ -3,11 +3,6 @@
 
 use super::Later;
 
-pub(crate) const PACKET: Later = Later {
-    what: "balancing of packets (nat, dsr, tunnel) comes with the packet data plane",
-    instead: "relay the connections: `mode = \"tcp\"`",
-};
-
 pub(crate) const ACME: Later = Later {
     what: "ordering certificates comes with a release after the one that terminates HTTP",
     instead: "let the client that you order them with go on, and name its files: `chain` and `key`",
@@ -26,9 +21,4 @@ pub(crate) const CLUSTER: Later = Later {
 pub(crate) const NODE: Later = Later {
     what: "several nodes in one file come with the release that forms clusters",
     instead: "give each node a file of its own; `include` holds what they share, `zone` says where each stands",
-};
-
-pub(crate) const PACKET_BALANCE: Later = Later {
-    what: "only packet modes choose a balance of their own, and they come with the packet data plane",
-    instead: "write it in the pool",
 };

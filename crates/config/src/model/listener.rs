@@ -1,11 +1,11 @@
 //! Listeners and their routes.
 
-use super::Kind::{Bind, Bool, Choice, Duration, Integer, List, Name, Network};
+use super::Kind::{Bool, Choice, Duration, Integer, List, Listen, Name, Network};
 use super::http::{
     ERROR_PAGE, FORWARDED, HTTP, LISTENER_EDITS, LISTENER_REDIRECT, LISTENER_TIMEOUTS, REQUEST_LIMITS, ROUTE,
 };
 use super::waf::PER_SOURCE;
-use super::{Key, Kind, Table, Word, certificate, later, milliseconds, root, seconds};
+use super::{Key, Kind, Table, Word, certificate, milliseconds, packet, root, seconds};
 
 /// `[listener.NAME]`
 pub(crate) static LISTENER: Table = Table {
@@ -13,11 +13,12 @@ pub(crate) static LISTENER: Table = Table {
     keys: &[
         Key::required(
             "bind",
-            List(&Bind),
+            List(&Listen),
             "[\"[::]:443\"]",
             "Addresses to accept on. `[::]` takes IPv4 as well. An address may be listed once in the whole file, and \
              not beside `[::]` or `0.0.0.0` with the same port, which take it already. Port 0 takes a free port, which \
-             the `ready` line names.",
+             the `ready` line names. Under `nat`, `dsr` and `tunnel` each is one address and port, and a protocol if it \
+             is not TCP: `\"192.0.2.1:53/udp\"`.",
         )
         .filled(),
         Key::required("mode", Choice(MODES), "\"passthrough\"", "What is done with a connection."),
@@ -25,10 +26,10 @@ pub(crate) static LISTENER: Table = Table {
             "pool",
             Name,
             "\"web\"",
-            "`tcp` and `tls` need it; `passthrough` refuses clients that no route takes (`no-sni-match`), `http` answers \
-             their requests with 404 (`no-route`)",
-            "Where connections go: under `tcp` and `tls` all of them, under `passthrough` those without a server name \
-             or with one that no route lists; under `http` requests that no route takes.",
+            "`passthrough` refuses clients that no route takes (`no-sni-match`), `http` answers their requests with 404 \
+             (`no-route`); all other modes need it",
+            "Where connections (or packets) go: all of them, but under `passthrough` those without a server name or with \
+             one that no route lists, and under `http` requests that no route takes.",
         ),
         Key::optional(
             "routes",
@@ -142,8 +143,8 @@ pub(crate) static LISTENER: Table = Table {
             "The firewall that looks at requests; routes may name another.",
         )
         .only(HTTP),
-        Key::later("balance", later::PACKET_BALANCE),
-        Key::later("hash-on", later::PACKET_BALANCE),
+        packet::BALANCE,
+        packet::HASH_ON,
     ],
 };
 
@@ -164,9 +165,9 @@ pub(crate) const MODES: &[Word] = &[
         "http",
         "Requests are read, and each is routed by itself: HTTP/1.1, in clear or over TLS with the certificates of `tls`.",
     ),
-    Word::later("nat", later::PACKET),
-    Word::later("dsr", later::PACKET),
-    Word::later("tunnel", later::PACKET),
+    packet::NAT,
+    packet::DSR,
+    packet::TUNNEL,
 ];
 
 /// `plain-http`

@@ -8,6 +8,7 @@ pub(crate) mod health;
 pub(crate) mod http;
 pub(crate) mod later;
 pub(crate) mod listener;
+pub(crate) mod packet;
 pub(crate) mod pool;
 pub(crate) mod rewriting;
 pub(crate) mod root;
@@ -155,19 +156,11 @@ pub(crate) struct Word {
     pub(crate) word: &'static str,
     /// What it means.
     pub(crate) doc: &'static str,
-    /// Set when a later release owns it.
-    pub(crate) later: Option<Later>,
 }
 
 impl Word {
-    /// A word of this release.
     pub(crate) const fn new(word: &'static str, doc: &'static str) -> Self {
-        Self { word, doc, later: None }
-    }
-
-    /// A word that a later release owns.
-    pub(crate) const fn later(word: &'static str, later: Later) -> Self {
-        Self { word, doc: later.what, later: Some(later) }
+        Self { word, doc }
     }
 }
 
@@ -208,6 +201,8 @@ pub(crate) enum Kind {
     Sink,
     /// Address and port to accept on.
     Bind,
+    /// Address and port of a listener, perhaps with a protocol.
+    Listen,
     /// Address or name, and port, of a server.
     Server,
     /// Address or name of a machine, perhaps with a port.
@@ -289,6 +284,7 @@ impl Kind {
             Self::Choice(_) => "a word in quotation marks",
             Self::Sink => "`stdout`, `stderr`, `off` or an absolute path",
             Self::Bind => "an address and port to accept on",
+            Self::Listen => "an address and port, for packets perhaps with `/tcp` or `/udp`",
             Self::Server => "an address or name, and a port",
             Self::Machine => "an address or name, perhaps with a port",
             Self::Ip => "an address",
@@ -385,8 +381,7 @@ mod tests {
             for key in table.keys.iter().filter(|key| key.later.is_none()) {
                 assert!(key.doc.ends_with('.') && key.doc.len() > 5, "{path}.{}: {}", key.name, key.doc);
                 if let Kind::Choice(words) = key.kind {
-                    let ends = |word: &Word| word.later.is_some() != word.doc.ends_with('.');
-                    assert!(words.iter().all(ends), "{path}.{}", key.name);
+                    assert!(words.iter().all(|word| word.doc.ends_with('.')), "{path}.{}", key.name);
                 }
             }
         }
@@ -396,25 +391,12 @@ mod tests {
     fn what_comes_later_says_what_and_what_to_do_until_then() {
         for (path, table) in all() {
             for key in table.keys {
-                for later in
-                    key.later.iter().chain(words(&key.kind).iter().filter_map(|word| word.later.as_ref()))
-                {
-                    let sentence = !later.what.ends_with('.') && later.what.contains(" come");
-                    assert!(sentence || later.what.contains("packet"), "{path}.{}: {}", key.name, later.what);
-                    assert!(
-                        !later.instead.is_empty() && !later.instead.ends_with('.'),
-                        "{path}.{}",
-                        key.name
-                    );
-                }
+                let Some(later) = key.later else { continue };
+                let sentence = !later.what.ends_with('.') && later.what.contains(" come");
+                assert!(sentence || later.what.contains("packet"), "{path}.{}: {}", key.name, later.what);
+                let instead = !later.instead.is_empty() && !later.instead.ends_with('.');
+                assert!(instead, "{path}.{}", key.name);
             }
-        }
-    }
-
-    fn words(kind: &Kind) -> &'static [Word] {
-        match kind {
-            Kind::Choice(words) => words,
-            _ => &[],
         }
     }
 }

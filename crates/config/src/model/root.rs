@@ -1,7 +1,7 @@
 //! The top level, and the tables about the program itself.
 
 use super::Kind::{Bind, Choice, Duration, Glob, Integer, List, Name, Named, PasswordHash, Path, Sink, Text};
-use super::{Key, Kind, Table, Word, application, certificate, later, listener, pool, seconds, waf};
+use super::{Key, Kind, Table, Word, application, certificate, later, listener, packet, pool, seconds, waf};
 
 /// The whole file.
 pub(crate) static ROOT: Table = Table {
@@ -61,6 +61,13 @@ pub(crate) static ROOT: Table = Table {
             "",
             "nothing to serve: an error",
             listener::LISTENER.doc,
+        ),
+        Key::optional(
+            "packet",
+            Kind::Table(&packet::PACKET),
+            "{ interfaces = [\"eth0\"] }",
+            "as its keys say",
+            packet::PACKET.doc,
         ),
         Key::optional(
             "application",

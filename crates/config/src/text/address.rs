@@ -5,21 +5,12 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use ipnet::IpNet;
 
 use super::{Problem, name};
-use crate::Address;
 use crate::report::Code;
+use crate::{Address, Transport};
 
 /// Reads an address to accept on: `"[::]:443"`, `"0.0.0.0:443"`, `"192.0.2.1:443"`; port 0 takes a free one.
 pub(crate) fn bind(text: &str) -> Result<SocketAddr, Problem> {
     let bad = |message: String, remedy: String| Err(Problem::new(Code::BadAddress, message, remedy));
-    if let Some((address, protocol)) = text.rsplit_once('/')
-        && matches!(protocol, "tcp" | "udp")
-    {
-        return Err(Problem::new(
-            Code::NotInThisRelease,
-            format!("`/{protocol}` is for modes that balance packets, which are not in this release"),
-            format!("listeners accept TCP: write \"{address}\""),
-        ));
-    }
     let port = text.strip_prefix("*:").or_else(|| text.strip_prefix(':')).unwrap_or(text);
     if is_number(port) {
         return bad(
@@ -33,6 +24,21 @@ pub(crate) fn bind(text: &str) -> Result<SocketAddr, Problem> {
             format!("`{host}` is a name; what to accept on is an address of this machine"),
             format!("write \"[::]:{port}\" for all addresses, \"127.0.0.1:{port}\" for this machine only"),
         ),
+    }
+}
+
+/// Reads the address of a listener: as [`bind`], perhaps with `/tcp` or `/udp` behind it.
+pub(crate) fn listen(text: &str) -> Result<(SocketAddr, Transport), Problem> {
+    match text.rsplit_once('/') {
+        None => Ok((bind(text)?, Transport::Tcp)),
+        Some((address, "tcp")) => Ok((bind(address)?, Transport::Tcp)),
+        Some((address, "udp")) => Ok((bind(address)?, Transport::Udp)),
+        Some((address, _)) if address.contains(':') && !text.contains("://") => Err(Problem::new(
+            Code::BadAddress,
+            format!("`{text}` ends in no protocol that can be listened for"),
+            format!("write \"{address}\", or with `/tcp` or `/udp` behind it"),
+        )),
+        Some(_) => Ok((bind(text)?, Transport::Tcp)),
     }
 }
 

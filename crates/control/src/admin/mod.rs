@@ -7,6 +7,7 @@ mod answer;
 mod change;
 mod guard;
 mod logins;
+mod packet;
 mod query;
 mod routes;
 mod server;
@@ -104,6 +105,8 @@ impl Admin {
             Endpoint::Servers => Answer::json(&view::servers(&world, Instant::now())),
             Endpoint::StickTables => Answer::json(&view::stick_tables(&world)),
             Endpoint::StickEntries => query::entries(&world, value(0), &asked.query, Instant::now()),
+            Endpoint::Packet => Answer::json(&packet::counts(&world)),
+            Endpoint::Flows => packet::flows(&self.shared, &asked.query).await,
             Endpoint::Faults => Answer::json(&view::faults(&world)),
             Endpoint::Config => Answer::json(&view::config(&world)),
             Endpoint::ChangeServer => {

@@ -19,6 +19,8 @@ pub(super) enum Endpoint {
     Servers,
     StickTables,
     StickEntries,
+    Packet,
+    Flows,
     Faults,
     Config,
     ChangeServer,
@@ -188,6 +190,25 @@ const ROUTES: &[Route] = &[
         role: Role::Operator,
         about: "Forgets all entries of a table. `deleted` says how many they were.",
         example: include_str!("examples/delete-entries.json"),
+    },
+    Route {
+        endpoint: Endpoint::Packet,
+        method: Method::GET,
+        path: "/api/v1/packet",
+        role: Role::Viewer,
+        about: "The packet plane: listeners of the modes nat, dsr and tunnel by address, servers by mode, packets by the \
+                reason of their verdict, failures. Nodes that send a client to the same server have the same \
+                `ring_hash`. Replies are counted under nat only: others do not come by.",
+        example: include_str!("examples/packet.json"),
+    },
+    Route {
+        endpoint: Endpoint::Flows,
+        method: Method::GET,
+        path: "/api/v1/flows",
+        role: Role::Viewer,
+        about: "Flows in the packet plane's tables, in no order: all of nat, and those of dsr and tunnel that began \
+                after their slot of the ring changed its server. `?limit=` (100 unless told, 100,000 at most).",
+        example: include_str!("examples/flows.json"),
     },
     Route {
         endpoint: Endpoint::Faults,

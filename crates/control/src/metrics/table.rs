@@ -1,8 +1,11 @@
 //! The table: every metric there is.
 
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use transom_state::{AdminState, Class, Condition, LastProbe, STATUS_CLASSES, Server};
+use transom_state::{
+    AdminState, Class, Condition, LastProbe, PacketCounts, PacketTraffic, STATUS_CLASSES, Server,
+};
 
 use super::{Kind, Metric, Samples, Scrape};
 
@@ -402,6 +405,100 @@ pub(super) const METRICS: &[Metric] = &[
         },
     },
     Metric {
+        name: "transom_packet_vip_packets_total",
+        kind: Kind::Counter,
+        labels: &["listener", "address"],
+        help: "Packets to a packet listener's address that were sent to a server",
+        read: |scrape, samples| each_vip(scrape, samples, |traffic| traffic.packets),
+    },
+    Metric {
+        name: "transom_packet_vip_bytes_total",
+        kind: Kind::Counter,
+        labels: &["listener", "address"],
+        help: "Bytes of IP in those packets",
+        read: |scrape, samples| each_vip(scrape, samples, |traffic| traffic.bytes),
+    },
+    Metric {
+        name: "transom_packet_vip_flows_total",
+        kind: Kind::Counter,
+        labels: &["listener", "address"],
+        help: "Flows begun: SYNs, and UDP flows entered in a table",
+        read: |scrape, samples| each_vip(scrape, samples, |traffic| traffic.flows),
+    },
+    Metric {
+        name: "transom_packet_ring_hash",
+        kind: Kind::Gauge,
+        labels: &["listener", "address", "hash"],
+        help: "Always 1; nodes whose rings are the same have the same hash",
+        read: |scrape, samples| {
+            for vip in &packets(scrape).vips {
+                samples.with([&vip.listener, &vip.address, &format!("{:016x}", vip.ring_hash)], 1.0);
+            }
+        },
+    },
+    Metric {
+        name: "transom_packet_server_packets_total",
+        kind: Kind::Counter,
+        labels: &["pool", "server", "mode", "direction"],
+        help: "Packets to the server (direction in) and from it (out; nat only)",
+        read: |scrape, samples| {
+            each_packet_server(scrape, samples, |traffic| [traffic.packets, traffic.reply_packets]);
+        },
+    },
+    Metric {
+        name: "transom_packet_server_bytes_total",
+        kind: Kind::Counter,
+        labels: &["pool", "server", "mode", "direction"],
+        help: "Bytes of IP in those packets",
+        read: |scrape, samples| {
+            each_packet_server(scrape, samples, |traffic| [traffic.bytes, traffic.reply_bytes]);
+        },
+    },
+    Metric {
+        name: "transom_packet_server_flows_total",
+        kind: Kind::Counter,
+        labels: &["pool", "server", "mode"],
+        help: "Flows begun on the server",
+        read: |scrape, samples| {
+            for one in &packets(scrape).servers {
+                samples.with([&one.pool, &one.server, one.mode.word()], one.traffic.flows as f64);
+            }
+        },
+    },
+    Metric {
+        name: "transom_packet_server_reached",
+        kind: Kind::Gauge,
+        labels: &["pool", "server", "mode"],
+        help: "1 while the way to the server is known: its interface and the next MAC address",
+        read: |scrape, samples| {
+            for one in &packets(scrape).servers {
+                samples.with([&one.pool, &one.server, one.mode.word()], flag(one.reached));
+            }
+        },
+    },
+    Metric {
+        name: "transom_packet_verdicts_total",
+        kind: Kind::Counter,
+        labels: &["outcome", "reason"],
+        help: "Packets by what became of them (passed to the kernel, sent, dropped) and why",
+        read: |scrape, samples| {
+            for one in &packets(scrape).reasons {
+                samples.with([one.outcome, one.reason], one.packets as f64);
+            }
+        },
+    },
+    Metric {
+        name: "transom_packet_faults_total",
+        kind: Kind::Counter,
+        labels: &["code"],
+        help: "Failures of the packet plane by code; see faults.md",
+        read: |scrape, samples| {
+            for (code, count) in &packets(scrape).faults {
+                samples.with([code], *count as f64);
+            }
+        },
+    },
+    Metric {
         name: "process_start_time_seconds",
         kind: Kind::Gauge,
         labels: &[],
@@ -443,6 +540,25 @@ pub(super) const METRICS: &[Metric] = &[
 
 fn flag(on: bool) -> f64 {
     if on { 1.0 } else { 0.0 }
+}
+
+/// What the packet plane counted last; nothing where there is none.
+fn packets(scrape: &Scrape<'_>) -> Arc<PacketCounts> {
+    scrape.world.totals.packets.load_full().unwrap_or_default()
+}
+
+fn each_vip(scrape: &Scrape<'_>, samples: &mut Samples, read: impl Fn(&PacketTraffic) -> u64) {
+    for vip in &packets(scrape).vips {
+        samples.with([&vip.listener, &vip.address], read(&vip.traffic) as f64);
+    }
+}
+
+fn each_packet_server(scrape: &Scrape<'_>, samples: &mut Samples, read: impl Fn(&PacketTraffic) -> [u64; 2]) {
+    for one in &packets(scrape).servers {
+        let [to, from] = read(&one.traffic);
+        samples.with([&one.pool, &one.server, one.mode.word(), "in"], to as f64);
+        samples.with([&one.pool, &one.server, one.mode.word(), "out"], from as f64);
+    }
 }
 
 fn each_server(scrape: &Scrape<'_>, samples: &mut Samples, read: impl Fn(&Server) -> f64) {

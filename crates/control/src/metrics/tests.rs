@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use transom_state::{Fault, ProbeResult};
+use transom_config::{Name, PacketMode};
+use transom_state::{
+    Fault, PacketCounts, PacketServerCounts, PacketTraffic, ProbeResult, ReasonCount, VipCounts,
+};
 
 use super::*;
 use crate::fixture::{current, server, shared};
@@ -119,12 +122,55 @@ fn the_reference_names_every_metric_once() {
     }
 }
 
+fn packets() -> PacketCounts {
+    let traffic = PacketTraffic { packets: 7, bytes: 700, reply_packets: 5, reply_bytes: 500, flows: 2 };
+    let (pool, mode) = (Name::from("p"), PacketMode::Nat);
+    PacketCounts {
+        vips: vec![VipCounts {
+            listener: "nat".into(),
+            address: "192.0.2.9:443/tcp".into(),
+            mode,
+            pool: pool.clone(),
+            ring_hash: 0xab,
+            traffic,
+        }],
+        servers: vec![PacketServerCounts { pool, server: "one".into(), mode, reached: true, traffic }],
+        reasons: vec![ReasonCount { reason: "bad-flags", outcome: "dropped", packets: 9 }],
+        faults: vec![("packet-no-way", 1)],
+    }
+}
+
+#[test]
+fn packets_are_counted_by_address_server_and_reason() {
+    let current = current(CONFIG);
+    current.load().totals.packets.store(Some(Arc::new(packets())));
+    let text = text(&shared(&current));
+    let samples = parse(&text);
+    let table = [
+        ("transom_packet_vip_packets_total{listener=\"nat\",address=\"192.0.2.9:443/tcp\"}", 7.0),
+        (
+            "transom_packet_ring_hash{listener=\"nat\",address=\"192.0.2.9:443/tcp\",hash=\"00000000000000ab\"}",
+            1.0,
+        ),
+        (
+            "transom_packet_server_bytes_total{pool=\"p\",server=\"one\",mode=\"nat\",direction=\"out\"}",
+            500.0,
+        ),
+        ("transom_packet_verdicts_total{outcome=\"dropped\",reason=\"bad-flags\"}", 9.0),
+        ("transom_packet_faults_total{code=\"packet-no-way\"}", 1.0),
+    ];
+    for (series, want) in table {
+        assert_eq!(samples.get(series), Some(&want), "{series} in\n{text}");
+    }
+}
+
 #[test]
 fn every_metric_of_a_full_world_appears() {
     let current = current(CONFIG);
     let result = ProbeResult { outcome: Ok(()), detail: "".into(), took: std::time::Duration::ZERO };
     server(&current, "p", "one").observe(result, std::time::Instant::now());
     current.load().totals.gate().set_limit(Some(5));
+    current.load().totals.packets.store(Some(Arc::new(packets())));
     let web = current.load().listeners()[1].http().map(|http| Arc::clone(&http.otherwise().counters));
     web.expect("an http listener").count(0, Some(200));
     let text = text(&shared(&Arc::clone(&current)));

@@ -43,7 +43,9 @@ enum Link {
 }
 
 impl Driver {
-    fn word(self) -> &'static str {
+    /// `native` or `generic`
+    #[must_use]
+    pub fn word(self) -> &'static str {
         match self {
             Self::Native => "native",
             Self::Generic => "generic",
@@ -58,25 +60,37 @@ fn pin_path(pins: &Path, interface: &str, driver: Driver) -> PathBuf {
 }
 
 /// Puts the program on an interface: in the place of ours if it has one.
-pub(super) fn attach(program: &mut Xdp, interface: &str, pins: Option<&Path>) -> Result<Attached, Fault> {
+pub(super) fn attach(
+    program: &mut Xdp,
+    interface: &str,
+    pins: Option<&Path>,
+    only: Option<Driver>,
+) -> Result<Attached, Fault> {
+    let wanted: Vec<Driver> =
+        BOTH.into_iter().filter(|driver| only.is_none_or(|only| only == *driver)).collect();
     if let Some(pins) = pins {
-        for driver in BOTH {
+        // One that runs where it may not any longer leaves first: an interface takes the program once.
+        for driver in BOTH.into_iter().filter(|driver| !wanted.contains(driver)) {
+            forget(&pin_path(pins, interface, driver))
+                .map_err(|error| fault(interface, error.to_string()))?;
+        }
+        for &driver in &wanted {
             if let Some(attached) = adopt(program, interface, pins, driver)? {
                 return Ok(attached);
             }
         }
     }
     let mut refused = None;
-    for driver in BOTH {
+    for &driver in &wanted {
         let id = match program.attach(interface, mode(driver)) {
             Ok(id) => id,
-            Err(error) if driver == Driver::Native => {
+            Err(error) if driver == Driver::Native && wanted.len() > 1 => {
                 refused = Some(chain(&error));
                 continue;
             }
             Err(error) => {
-                let native = refused.unwrap_or_default();
-                return Err(fault(interface, format!("native: {native}; generic: {}", chain(&error))));
+                let before = refused.map(|native| format!("native: {native}; ")).unwrap_or_default();
+                return Err(fault(interface, format!("{before}{}: {}", driver.word(), chain(&error))));
             }
         };
         let link = program.take_link(id).map_err(|error| fault(interface, chain(&error)))?;
@@ -90,6 +104,14 @@ pub(super) fn attach(program: &mut Xdp, interface: &str, pins: Option<&Path>) ->
         });
     }
     Err(fault(interface, refused.unwrap_or_default()))
+}
+
+/// Removes a pin if it is there.
+fn forget(path: &Path) -> std::io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Swaps our program into the link an earlier process pinned. A link whose interface is gone is removed.

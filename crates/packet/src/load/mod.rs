@@ -32,6 +32,8 @@ pub struct Options {
     pub pins: Option<PathBuf>,
     /// By name.
     pub interfaces: Vec<String>,
+    /// Where in the receive path it may run; without one native, or else generic.
+    pub driver: Option<Driver>,
     /// Entries of each flow table; the least recently used gives way.
     pub flows_max: u32,
     /// As in the plan's limits.
@@ -46,6 +48,7 @@ impl Default for Options {
         Self {
             pins: Some(PathBuf::from(PINS)),
             interfaces: Vec::new(),
+            driver: None,
             flows_max: 1_000_000,
             vips_max: 64,
             settings: Settings::default(),
@@ -60,6 +63,7 @@ pub struct Door {
     /// What it reads and writes.
     pub tables: Tables,
     interfaces: Vec<String>,
+    driver: Option<Driver>,
     attached: Vec<Attached>,
     pins: Option<PathBuf>,
 }
@@ -80,7 +84,7 @@ impl Door {
         tables.set_settings(options.settings)?;
         program(&mut ebpf, PROGRAM)?.load().map_err(|error| Fault::Load(chain(&error)))?;
         let (interfaces, pins) = (options.interfaces.clone(), options.pins.clone());
-        Ok(Self { ebpf, tables, interfaces, attached: Vec::new(), pins })
+        Ok(Self { ebpf, tables, interfaces, driver: options.driver, attached: Vec::new(), pins })
     }
 
     /// Attaches the program. An interface that already has our program gets the new one in one step: no packet in
@@ -90,8 +94,13 @@ impl Door {
     /// An interface that is not there or takes no program.
     pub fn attach(&mut self) -> Result<(), Fault> {
         let program = program(&mut self.ebpf, PROGRAM)?;
-        self.attached = attach_all(program, &self.interfaces, self.pins.as_deref())?;
+        self.attached = attach_all(program, &self.interfaces, self.pins.as_deref(), self.driver)?;
         self.pins.as_deref().map_or(Ok(()), pins::remove_other_versions)
+    }
+
+    /// From the next [`attach`](Door::attach) on these interfaces have the program, and there.
+    pub fn set_interfaces(&mut self, interfaces: Vec<String>, driver: Option<Driver>) {
+        (self.interfaces, self.driver) = (interfaces, driver);
     }
 
     /// [`Door::load`] and [`Door::attach`] in one, for empty maps or contents that are right already.
@@ -136,6 +145,12 @@ pub fn detach(pins: &Path) -> Result<(), Fault> {
     pins::remove(pins)
 }
 
+/// Whether an earlier process left a program on interfaces.
+#[must_use]
+pub fn left_behind(pins: &Path) -> bool {
+    pins::has_links(pins)
+}
+
 /// Can this process load at all? Makes the directories of the pins.
 pub(crate) fn ready(pins: Option<&Path>) -> Result<(), Fault> {
     let missing = capability::missing();
@@ -150,8 +165,9 @@ pub(crate) fn attach_all(
     program: &mut Xdp,
     interfaces: &[String],
     pins: Option<&Path>,
+    driver: Option<Driver>,
 ) -> Result<Vec<Attached>, Fault> {
-    let attach = |name: &String| attach::attach(program, name, pins);
+    let attach = |name: &String| attach::attach(program, name, pins, driver);
     let attached = interfaces.iter().map(attach).collect::<Result<Vec<_>, _>>()?;
     if let Some(pins) = pins {
         pins::remove_other_links(pins, &attach::pin_paths(pins, &attached))?;

@@ -48,6 +48,12 @@ pub(crate) fn remove_other_links(base: &Path, kept: &[PathBuf]) -> Result<(), Fa
     clear(base, |path| !path.is_dir() && !kept.contains(&path.to_path_buf()))
 }
 
+/// Whether links are pinned there.
+pub(crate) fn has_links(base: &Path) -> bool {
+    let link = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| !entry.path().is_dir());
+    fs::read_dir(base).is_ok_and(|mut entries| entries.any(link))
+}
+
 /// Removes what is chosen: files, and directories with the files in them.
 fn clear(base: &Path, chosen: impl Fn(&PathBuf) -> bool) -> Result<(), Fault> {
     let entries = match fs::read_dir(base) {

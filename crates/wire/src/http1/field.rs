@@ -116,7 +116,11 @@ impl Known {
             19 => &[("proxy-authorization", Self::ProxyAuthorization)],
             _ => &[],
         };
-        let found = candidates.iter().find(|(text, _)| name.eq_ignore_ascii_case(text.as_bytes()));
+        // Most names are none of ours, and their first letter says so.
+        let first = name.first().map_or(0, u8::to_ascii_lowercase);
+        let found = candidates.iter().find(|(text, _)| {
+            text.as_bytes().first() == Some(&first) && name.eq_ignore_ascii_case(text.as_bytes())
+        });
         found.map_or(Self::Other, |(_, known)| *known)
     }
 }
@@ -173,6 +177,38 @@ const fn visible(blanks: bool) -> [bool; 256] {
     set
 }
 
+/// Whether a field's value may be so: [`VALUE`] asked eight bytes at a time, for these are most of what a head is.
+pub(super) fn is_value(value: &[u8]) -> bool {
+    let (words, rest) = value.as_chunks::<8>();
+    words.iter().all(|word| is_visible(u64::from_ne_bytes(*word)) || all(word, &VALUE)) && all(rest, &VALUE)
+}
+
+/// The same for a target and [`TARGET`].
+pub(super) fn is_target(target: &[u8]) -> bool {
+    let (words, rest) = target.as_chunks::<8>();
+    let plain = |word: &[u8; 8]| {
+        let word = u64::from_ne_bytes(*word);
+        is_visible(word) && !has(word, b' ') && !has(word, b'#')
+    };
+    words.iter().all(|word| plain(word) || all(word, &TARGET)) && all(rest, &TARGET)
+}
+
+/// One in every byte.
+const ONES: u64 = u64::MAX / 0xff;
+/// The highest bit of every byte.
+const HIGHS: u64 = ONES << 7;
+
+/// Whether none of eight bytes is a control character. May say no where a byte above ASCII follows one; never a wrong yes.
+fn is_visible(word: u64) -> bool {
+    word.wrapping_sub(ONES * 0x20) & !word & HIGHS == 0 && !has(word, 0x7f)
+}
+
+/// Whether one of eight bytes may be `byte`; never a wrong no (Mycroft's test for a zero byte).
+fn has(word: u64, byte: u8) -> bool {
+    let zero = word ^ (ONES * u64::from(byte));
+    zero.wrapping_sub(ONES) & !zero & HIGHS != 0
+}
+
 /// Whether every byte is in the set.
 pub(super) fn all(bytes: &[u8], set: &[bool; 256]) -> bool {
     bytes.iter().all(|byte| set.get(usize::from(*byte)).copied().unwrap_or(false))
@@ -183,13 +219,11 @@ pub(super) fn read(head: &[u8], at: usize, line: &[u8], next: usize) -> Result<F
     if line.first().is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
         return Err(Refusal::FoldedField);
     }
-    let colon = line.iter().position(|byte| *byte == b':').ok_or(Refusal::FieldName)?;
+    let colon = line.iter().position(|byte| !TOKEN.get(usize::from(*byte)).copied().unwrap_or(false));
+    let colon = colon.filter(|at| *at > 0 && line.get(*at) == Some(&b':')).ok_or(Refusal::FieldName)?;
     let (name, rest) = line.split_at_checked(colon).ok_or(Refusal::FieldName)?;
-    if name.is_empty() || !all(name, &TOKEN) {
-        return Err(Refusal::FieldName);
-    }
     let value = rest.get(1..).unwrap_or_default();
-    if !all(value, &VALUE) {
+    if !is_value(value) {
         return Err(if value.contains(&b'\r') { Refusal::BareLineEnd } else { Refusal::ControlCharacter });
     }
     let blank = |byte: &&u8| matches!(**byte, b' ' | b'\t');
@@ -220,6 +254,21 @@ mod tests {
             ("", Known::Other),
         ] {
             assert_eq!(Known::of(name.as_bytes()), known, "{name}");
+        }
+    }
+
+    /// Every byte at every place of a word, alone and beside bytes that could mislead.
+    #[test]
+    fn eight_bytes_at_a_time_are_judged_as_one_by_one() {
+        for byte in 0..=255_u8 {
+            for place in 0..11 {
+                for filler in [b'a', b' ', 0x80, 0xff, b'!', b'\t'] {
+                    let mut text = [filler; 11];
+                    text[place] = byte;
+                    assert_eq!(is_value(&text), all(&text, &VALUE), "{text:?}");
+                    assert_eq!(is_target(&text), all(&text, &TARGET), "{text:?}");
+                }
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use memchr::memchr;
 
 use super::Refusal;
-use super::field::{self, Field, Known, Span, TARGET, TOKEN};
+use super::field::{self, Field, Known, Span, TOKEN};
 
 /// What a head may measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +147,7 @@ fn request_line(line: &[u8], at: usize) -> Result<(Span, Span, Version), Refusal
         && method.len() <= METHOD_BYTES_MAX
         && field::all(method, &TOKEN)
         && !target.is_empty()
-        && field::all(target, &TARGET);
+        && field::is_target(target);
     if !fine {
         return Err(Refusal::RequestLine);
     }
@@ -177,7 +177,7 @@ fn status_line(line: &[u8]) -> Result<(Version, u16), Refusal> {
     })?;
     let [b' ', hundreds, tens, ones, reason @ ..] = rest else { return Err(Refusal::StatusLine) };
     let digits = [hundreds, tens, ones];
-    let reason_fits = reason.first().is_none_or(|byte| *byte == b' ') && field::all(reason, &field::VALUE);
+    let reason_fits = reason.first().is_none_or(|byte| *byte == b' ') && field::is_value(reason);
     if !digits.iter().all(|digit| digit.is_ascii_digit()) || !reason_fits {
         return Err(Refusal::StatusLine);
     }
