@@ -200,7 +200,8 @@ impl Checker<'_> {
             }
         }
         match verified {
-            Verified::None => return Verify::None,
+            // Probes have no word for `chain`.
+            Verified::None | Verified::Chain => return Verify::None,
             Verified::Pool => return Verify::Pool,
             Verified::Full => {}
         }
