@@ -259,6 +259,7 @@ mod tests {
 
     fn pair() -> (Link, Link) {
         let (ours, theirs) = UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
         (Link::Bare(ours.into()), Link::Bare(theirs.into()))
     }
 
