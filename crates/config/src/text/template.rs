@@ -81,7 +81,8 @@ pub(crate) fn template(text: &str) -> Result<Template, Problem> {
 pub(crate) fn target(text: &str, begins: &[&str]) -> Result<Template, Problem> {
     let bad = |message: String, remedy: String| Problem::new(Code::BadPath, message, remedy);
     let begun = begins.iter().any(|begin| text.starts_with(begin));
-    if !begun && !(text.starts_with('{') && !text.starts_with("{{")) {
+    let place = text.starts_with('{') && !text.starts_with("{{");
+    if !begun && !place {
         let begins = begins.iter().map(|begin| format!("`{begin}`")).collect::<Vec<_>>().join(" or ");
         return Err(bad(
             format!("`{text}` does not begin with {begins}"),
