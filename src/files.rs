@@ -50,6 +50,12 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
+    /// One on which this file is as if it had been read already.
+    pub(crate) fn holding(path: PathBuf, contents: Vec<u8>) -> Self {
+        let remembered = Remembered { files: vec![(path, contents)], patterns: Vec::new() };
+        Self { remembered: RefCell::new(remembered) }
+    }
+
     /// Everything that was read.
     pub(crate) fn into_remembered(self) -> Remembered {
         self.remembered.into_inner()

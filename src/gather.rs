@@ -19,13 +19,15 @@ use crate::packet::door::Packets;
 use crate::supply::{AdminTcp, AdminUnix, Listening, Note, Supply, WafLog, WafLogKind};
 use crate::tls::{self, Acceptors};
 use crate::users::{Identity, identity};
-use crate::{admin_socket, limits, named, sources, terminal, users, waf};
+use crate::{admin_socket, foreign, limits, named, sources, terminal, users, waf};
 
 /// What `transom run` was asked.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    /// `-c`
+    /// `-c` or `--haproxy`
     pub(crate) path: PathBuf,
+    /// Another product's file: it is imported each time it is read.
+    pub(crate) foreign: bool,
     /// `--zone`
     pub(crate) zone: Option<String>,
     /// `--workers`
@@ -80,11 +82,40 @@ pub(crate) fn workers(request: &Request, config: &Config) -> usize {
     asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
+/// Where the configuration comes from.
+struct Source {
+    disk: Disk,
+    path: PathBuf,
+    account: Option<Note>,
+}
+
+/// The file itself, or what another product's becomes. At the start the whole account goes to who started us, later a
+/// summary to the log.
+fn source(request: &Request, starts: bool) -> Result<Source, String> {
+    if !request.foreign {
+        return Ok(Source { disk: Disk::default(), path: request.path.clone(), account: None });
+    }
+    let shown = request.path.display();
+    let imported = foreign::read(&request.path, None).map_err(|why| format!("{shown}: {why}"))?;
+    if starts {
+        terminal::err(imported.account.render().trim_end());
+    }
+    if !imported.account.is_whole() {
+        return Err(foreign::not_whole(&request.path, &imported));
+    }
+    let account = Some(Note::Remark(format!("{shown} imported: {}", imported.account.summary())));
+    Ok(Source {
+        disk: foreign::disk(&request.path, &imported),
+        path: foreign::called(&request.path),
+        account,
+    })
+}
+
 /// Makes the supply for what the file says now. `before` is the one in force.
 pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathered, Refusal> {
-    let disk = Disk::default();
+    let Source { disk, path, account } = source(request, before.is_none())?;
     let options = Options { zone: request.zone.clone() };
-    let loaded = transom_config::load(&request.path, &disk, &options);
+    let loaded = transom_config::load(&path, &disk, &options);
     let Some(config) = loaded.config else { return Err(Refusal::Config(Box::new(loaded.report))) };
     let mut unusable = named::look_into(&config);
     let built = tls::build(&config, &Acceptors::new(), SystemTime::now());
@@ -102,6 +133,7 @@ pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathe
     if !unusable.is_empty() {
         return Err(Refusal::Machine(unusable.join("\n")));
     }
+    notes.extend(account);
     if loaded.report.warnings() > 0 {
         notes.push(Note::Warning(loaded.report.render(false)));
     }
@@ -125,9 +157,9 @@ pub(crate) fn gather(request: &Request, before: Option<&Supply>) -> Result<Gathe
     // Last: it leaves a file behind.
     let unix = admin_unix(&config, before, &mut notes)?;
     let files = disk.into_remembered();
-    notes.extend(exposed(&files));
+    notes.extend(exposed(&files, &request.path));
     let supply = Supply {
-        path: request.path.clone(),
+        path,
         zone: request.zone.clone(),
         workers,
         files,
@@ -159,20 +191,17 @@ fn fit(config: &Config, workers: usize) -> Result<Option<Note>, Refusal> {
 }
 
 /// Says which files somebody besides root may change: whoever does decides what root opens.
-fn exposed(files: &Remembered) -> Option<Note> {
+fn exposed(files: &Remembered, first: &Path) -> Option<Note> {
     let others = |path: &Path| {
         let metadata = std::fs::metadata(path).ok()?;
         let (group, everybody) = (metadata.mode() & 0o020 != 0, metadata.mode() & 0o002 != 0);
         Some(metadata.uid() != 0 || everybody || (group && metadata.gid() != 0))
     };
     let open = |path: &&Path| others(path).unwrap_or(false);
-    let open: Vec<String> = files
-        .files
-        .iter()
-        .map(|(path, _)| &**path)
-        .filter(open)
-        .map(|path| path.display().to_string())
-        .collect();
+    // The first is among them, unless it was imported.
+    let all = files.files.iter().map(|(path, _)| &**path).filter(|path| *path != first);
+    let open: Vec<String> =
+        std::iter::once(first).chain(all).filter(open).map(|path| path.display().to_string()).collect();
     (users::is_root() && !open.is_empty())
         .then(|| Note::Warning(format!("others than root may change what root reads: {}", open.join(", "))))
 }
@@ -367,7 +396,8 @@ mod tests {
         );
         let path = folder.path().join("x.toml");
         std::fs::write(&path, text).unwrap();
-        let refusal = gather(&Request { path, zone: None, workers: None }, None).err().unwrap().text();
+        let refusal =
+            gather(&Request { path, foreign: false, zone: None, workers: None }, None).err().unwrap().text();
         assert!(refusal.contains("the certificate `a`") && refusal.contains("does not belong"), "{refusal}");
         assert!(!refusal.contains("cannot take"), "the address, which is taken, was not tried: {refusal}");
     }
@@ -403,7 +433,7 @@ mod tests {
              [pool.p]\nservers = [{{ name = \"a\", address = \"127.0.0.1:9\" }}]\n"
         );
         std::fs::write(&path, text).unwrap();
-        let request = Request { path, zone: None, workers: Some(1) };
+        let request = Request { path, foreign: false, zone: None, workers: Some(1) };
         gather(&request, before).map(|gathered| gathered.supply).map_err(|refusal| refusal.text())
     }
 

@@ -5,6 +5,7 @@ mod cmd;
 mod engine;
 mod exit;
 mod files;
+mod foreign;
 mod gather;
 mod keeper;
 mod limits;
@@ -24,12 +25,9 @@ mod tls;
 mod users;
 mod waf;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-
-use crate::gather::Request;
 
 /// The front door for Microsoft Exchange and every other site behind the same address.
 #[derive(Parser)]
@@ -62,9 +60,8 @@ enum Command {
 
 #[derive(Args)]
 struct Run {
-    /// The configuration file
-    #[arg(short = 'c', long = "config", value_name = "FILE")]
-    config: PathBuf,
+    #[command(flatten)]
+    file: cmd::file::Named,
     /// Where this node stands, whatever the file says
     #[arg(long, value_name = "ZONE")]
     zone: Option<String>,
@@ -78,7 +75,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log::install();
     match arguments.command {
-        Command::Run(Run { config, zone, workers }) => run::run(Request { path: config, zone, workers }),
+        Command::Run(Run { file, zone, workers }) => run::run(file.request(zone, workers)),
         Command::Check(check) => check.run(),
         Command::Import(import) => import.run(),
         Command::Ctl(ctl) => ctl.run(),

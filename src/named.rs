@@ -8,7 +8,7 @@ use crate::tls::authorities;
 /// What is wrong with the contents of files that `config` names, and with what it asks of this program, a sentence each.
 pub(crate) fn look_into(config: &Config) -> Vec<String> {
     let authorities = config.pools.iter().filter_map(|pool| look_into_authorities(pool).err());
-    authorities.chain(unshielded(config)).collect()
+    authorities.chain(unshielded(config)).chain(unbudgeted(config)).chain(uncounted(config)).collect()
 }
 
 /// Somebody who believes in a shield that is not there is worse off than somebody who knows.
@@ -18,6 +18,30 @@ fn unshielded(config: &Config) -> Option<String> {
             "{}: this program does not load the packet shield yet\nhelp: take `[shield]` out; SYN cookies of the kernel, \
              and `allow`, `refuse` and `limits` of listeners, do their part",
             shield.place
+        )
+    })
+}
+
+/// The same of budgets.
+fn unbudgeted(config: &Config) -> Option<String> {
+    config.abuse.as_ref().map(|_| {
+        "`[abuse]`: this program does not keep budgets of requests and failed logins yet\nhelp: take it out; Exchange's own \
+         lockout policy, `limits` and `timeouts` of listeners, do their part"
+            .to_owned()
+    })
+}
+
+/// And of limits a source.
+fn uncounted(config: &Config) -> impl Iterator<Item = String> {
+    let listeners = config
+        .listeners
+        .iter()
+        .filter(|listener| listener.limits.per_source != transom_config::PerSource::default());
+    listeners.map(|listener| {
+        format!(
+            "{}: this program does not count connections by source yet\nhelp: take `per-source` out of the `limits` of \
+             listener `{}`; `connections` limits all of them together",
+            listener.place, listener.name
         )
     })
 }
@@ -80,6 +104,21 @@ mod tests {
         let config = transom_config::load_text("x.toml", &text).config.unwrap();
         let found = look_into(&config);
         assert!(found.len() == 1 && found[0].contains("does not load the packet shield"), "{found:?}");
+    }
+
+    #[test]
+    fn limits_that_would_not_hold_are_not_promised() {
+        let plain = CONFIG
+            .replace(", verify = \"full\", ca = \"/ca.pem\", name = \"mail.test\"", ", verify = \"none\"");
+        let budgets = "[abuse]\nfailures-per-source = { count = 30, per = \"10m\", ban = \"15m\" }\n";
+        let limit = plain.replace(
+            "mode = \"tcp\"",
+            "mode = \"tcp\"\n        limits = { per-source = { connections = 9 } }",
+        );
+        for (text, expected) in [(format!("{plain}{budgets}"), "budgets"), (limit, "connections by source")] {
+            let found = look_into(&transom_config::load_text("x.toml", &text).config.unwrap());
+            assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");
+        }
     }
 
     #[test]

@@ -2,29 +2,30 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::Args;
 use serde_json::{Value, json};
 use transom_config::{Config, Loaded, Options};
+use transom_import::Imported;
 use transom_state::stick;
 
+use super::file::Named;
 use super::table::Table;
 use crate::files::Disk;
 use crate::gather::{Request, workers};
 use crate::packet::wish;
 use crate::supply::Note;
 use crate::tls::{self, Acceptors, Built, Expiry, expiry};
-use crate::{exit, limits, named, sources, terminal, users, waf};
+use crate::{exit, foreign, limits, named, sources, terminal, users, waf};
 
 /// Exit code 0: it can be served; 1: it has errors; 2: it cannot be read.
 #[derive(Args)]
 pub(crate) struct Check {
-    /// The configuration file
-    #[arg(short = 'c', long = "config", value_name = "FILE")]
-    config: PathBuf,
+    #[command(flatten)]
+    file: Named,
     /// Where this node stands, whatever the file says
     #[arg(long, value_name = "ZONE")]
     zone: Option<String>,
@@ -40,13 +41,32 @@ impl Check {
     /// Checks and prints.
     pub(crate) fn run(self) -> ExitCode {
         let options = Options { zone: self.zone.clone() };
-        let disk = Disk::default();
-        let loaded = transom_config::load(&self.config, &disk, &options);
-        let summary = loaded.config.as_ref().map(|config| Summary::of(config, &self.request(), &disk));
+        let request = self.file.request(self.zone.clone(), None);
+        let imported = match request.foreign.then(|| foreign::read(&request.path, None)).transpose() {
+            Ok(imported) => imported,
+            Err(why) => {
+                terminal::err(&format!("error: {}: {why}", request.path.display()));
+                return exit::could_not_run();
+            }
+        };
+        let (disk, path) = match &imported {
+            Some(imported) => (foreign::disk(&request.path, imported), foreign::called(&request.path)),
+            None => (Disk::default(), request.path.clone()),
+        };
+        let loaded = transom_config::load(&path, &disk, &options);
+        let summary = loaded.config.as_ref().map(|config| Summary::of(config, &request, &disk));
         if self.json {
-            terminal::out(&format!("{:#}", self.as_json(&loaded, summary.as_ref())));
+            let value = self.as_json(&loaded, summary.as_ref(), &request, imported.as_ref());
+            terminal::out(&format!("{value:#}"));
         } else {
-            self.print(&loaded, summary.as_ref());
+            if let Some(imported) = &imported {
+                terminal::err(imported.account.render().trim_end());
+            }
+            self.print(&loaded, summary.as_ref(), &request.path);
+        }
+        if let Some(imported) = imported.as_ref().filter(|imported| !imported.account.is_whole()) {
+            terminal::err(&format!("error: {}", foreign::not_whole(&request.path, imported)));
+            return exit::found_something();
         }
         if loaded.sources.is_empty() {
             // Not even the first file could be read.
@@ -56,12 +76,8 @@ impl Check {
         if fine { ExitCode::SUCCESS } else { exit::found_something() }
     }
 
-    fn request(&self) -> Request {
-        Request { path: self.config.clone(), zone: self.zone.clone(), workers: None }
-    }
-
     /// What is wrong goes to the standard error output, the rest to the standard output.
-    fn print(&self, loaded: &Loaded, summary: Option<&Summary>) {
+    fn print(&self, loaded: &Loaded, summary: Option<&Summary>, path: &Path) {
         let (errors, warnings) = (loaded.report.errors(), loaded.report.warnings());
         if errors + warnings > 0 {
             terminal::err(&loaded.report.render(terminal::colour()));
@@ -79,19 +95,21 @@ impl Check {
             terminal::out(transom_config::expanded(config).trim_end());
         } else {
             let verdict = if summary.starts() { "it can be served" } else { "it cannot start here" };
-            terminal::out(&format!(
-                "{}: {verdict}{}",
-                self.config.display(),
-                counted(warnings, ", ", "warning")
-            ));
+            terminal::out(&format!("{}: {verdict}{}", path.display(), counted(warnings, ", ", "warning")));
             terminal::out(&summary.text());
         }
     }
 
-    fn as_json(&self, loaded: &Loaded, summary: Option<&Summary>) -> Value {
+    fn as_json(
+        &self,
+        loaded: &Loaded,
+        summary: Option<&Summary>,
+        request: &Request,
+        imported: Option<&Imported>,
+    ) -> Value {
         let expanded = loaded.config.as_ref().filter(|_| self.expanded).map(transom_config::expanded);
         let mut value = json!({
-            "file": self.config.display().to_string(),
+            "file": request.path.display().to_string(),
             "errors": loaded.report.errors(),
             "warnings": loaded.report.warnings(),
             "report": loaded.report.to_json(),
@@ -99,6 +117,9 @@ impl Check {
         });
         if let (Some(expanded), Some(members)) = (expanded, value.as_object_mut()) {
             members.insert("expanded".into(), expanded.into());
+        }
+        if let (Some(imported), Some(members)) = (imported, value.as_object_mut()) {
+            members.insert("account".into(), imported.account.to_json());
         }
         value
     }

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use transom_import::{Format, Imported, Outside, import_bytes};
+use transom_import::{Format, Imported};
 
-use crate::{exit, terminal};
+use crate::{exit, foreign, terminal};
 
 /// Exit code 0: every line has its counterpart; 1: some have none, and stand as comments; 2: it cannot be read.
 #[derive(Args)]
@@ -51,13 +51,9 @@ impl Product {
 impl Import {
     /// Imports and prints: the configuration to the standard output or a file, the account to the standard error output.
     pub(crate) fn run(self) -> ExitCode {
-        let bytes = match fs::read(&self.file) {
-            Ok(bytes) => bytes,
-            Err(error) => return refuse(&self.file, &error.to_string()),
-        };
-        let imported = match import_bytes(&bytes, self.from.map(Product::format), &Machine) {
+        let imported = match foreign::read(&self.file, self.from.map(Product::format)) {
             Ok(imported) => imported,
-            Err(failure) => return refuse(&self.file, &failure.to_string()),
+            Err(why) => return refuse(&self.file, &why),
         };
         if let Some(path) = &self.output
             && let Err(error) = fs::write(path, &imported.toml)
@@ -89,31 +85,4 @@ impl Import {
 fn refuse(path: &Path, why: &str) -> ExitCode {
     terminal::err(&format!("error: {}: {why}", path.display()));
     exit::could_not_run()
-}
-
-/// What a file names on this machine.
-struct Machine;
-
-/// Files that a source names are read up to this size.
-const FILE_BYTES_MAX: u64 = 4 << 20;
-
-impl Outside for Machine {
-    fn read(&self, path: &str) -> Option<String> {
-        let about = fs::metadata(path).ok()?;
-        (about.is_file() && about.len() <= FILE_BYTES_MAX).then(|| fs::read_to_string(path).ok())?
-    }
-
-    fn folder(&self, path: &str) -> Option<Vec<String>> {
-        let files = fs::read_dir(path).ok()?.filter_map(Result::ok).map(|file| file.path());
-        Some(files.filter(|file| file.is_file()).map(|file| file.display().to_string()).collect())
-    }
-
-    fn variable(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
-    }
-
-    /// Users are told to choose another password: one that stood in a file in clear is no secret any more.
-    fn hash(&self, _password: &str) -> Option<String> {
-        None
-    }
 }

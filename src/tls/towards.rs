@@ -85,7 +85,7 @@ pub(super) fn servers(pool: &Pool, tls: &ServerTls, all: &Certificates) -> Resul
     let (place, name) = (&pool.place, &pool.name);
     let believed = match &tls.verify {
         ServerVerify::None => None,
-        ServerVerify::Full { ca } => Some(authorities(ca).map_err(|why| {
+        ServerVerify::Full { ca } | ServerVerify::Chain { ca } => Some(authorities(ca).map_err(|why| {
             format!(
                 "{place}: the pool `{name}` believes its servers by the authorities in {}, but {why}\n\
                  help: name a PEM file of certificates in `ca`",
@@ -100,7 +100,11 @@ pub(super) fn servers(pool: &Pool, tls: &ServerTls, all: &Certificates) -> Resul
             None => return Ok(None),
         },
     };
-    let trust = believed.as_ref().map_or(Trust::AnyCertificate, Trust::SignedBy);
+    let trust = match (&believed, &tls.verify) {
+        (None, _) => Trust::AnyCertificate,
+        (Some(authorities), ServerVerify::Chain { .. }) => Trust::SignedForAnyName(authorities),
+        (Some(authorities), _) => Trust::SignedBy(authorities),
+    };
     let plan = ServerSidePlan { trust, certificate, alpn: Vec::new(), oldest: oldest(tls.min) };
     let connector = Connector::new(&plan).map_err(|why| {
         format!("{place}: the pool `{name}` cannot speak TLS: {why}\nhelp: look at `tls` of its `connect`")

@@ -9,6 +9,7 @@ mod http_peers;
 mod identity;
 mod idle;
 mod lab;
+mod oracle;
 mod packets;
 mod peers;
 mod privileges;

@@ -83,7 +83,12 @@ pub struct ServerTls {
 pub enum ServerVerify {
     /// Not at all: whoever stands between us and the server can read and change everything.
     None,
-    /// They must be signed by these authorities.
+    /// They must be signed by these authorities, whatever names they are for.
+    Chain {
+        /// `ca`, or the system's own authorities.
+        ca: NamedFile,
+    },
+    /// They must be for the name and signed by these authorities.
     Full {
         /// `ca`, or the system's own authorities.
         ca: NamedFile,

@@ -244,6 +244,7 @@ fn listener_tls(tls: &ListenerTls) -> String {
 fn server_tls(tls: &ServerTls) -> String {
     let (verify, ca) = match &tls.verify {
         ServerVerify::None => (Verified::None, None),
+        ServerVerify::Chain { ca } => (Verified::Chain, Some(file(ca))),
         ServerVerify::Full { ca } => (Verified::Full, Some(file(ca))),
     };
     inline(&[

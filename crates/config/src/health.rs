@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::NamedFile;
+use crate::{NamedFile, Pattern};
 
 /// `health-check`
 #[derive(Debug, Clone, PartialEq)]
@@ -62,19 +62,29 @@ pub enum Probe {
 }
 
 /// What an HTTP health check must be answered.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Expect {
     /// The statuses, one of these; empty is any from 200 to 399.
     pub statuses: Vec<StatusRange>,
+    /// `not-statuses`: none of these.
+    pub not_statuses: Vec<StatusRange>,
     /// Text the body must hold.
     pub body: Option<Box<str>>,
+    /// `body-lacks`: text the body must not hold.
+    pub lacks: Option<Box<str>>,
+    /// `body-regex`: what must be found in the body.
+    pub regex: Option<Pattern>,
 }
 
 impl Expect {
     /// Whether an answer with this status will do.
     pub fn takes(&self, status: u16) -> bool {
-        let among = self.statuses.iter().any(|range| (range.first..=range.last).contains(&status));
-        among || self.statuses.is_empty() && (200..400).contains(&status)
+        let among =
+            |ranges: &[StatusRange]| ranges.iter().any(|range| (range.first..=range.last).contains(&status));
+        if !self.not_statuses.is_empty() {
+            return !among(&self.not_statuses) && (self.statuses.is_empty() || among(&self.statuses));
+        }
+        among(&self.statuses) || self.statuses.is_empty() && (200..400).contains(&status)
     }
 }
 

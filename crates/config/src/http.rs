@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::{ListenerTls, Name, NamedFile, Place, PlainHttp, ServerName};
+use crate::{ListenerTls, Name, NamedFile, Pattern, Place, PlainHttp, ServerName};
 
 /// What a listener of `mode = "http"` does with connections and requests.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +65,8 @@ pub struct HttpRoute {
     pub edits: Edits,
     /// What becomes of the path on its way to the server.
     pub rewrite: Option<Rewrite>,
+    /// `set-method`: what the server is asked to do instead.
+    pub method: Option<Box<str>>,
     /// `timeouts = { response = … }`: in place of the pool's.
     pub response_timeout: Option<Duration>,
     /// `limits = { body = … }`: bytes of a request's body, in place of the listener's.
@@ -99,6 +101,30 @@ pub struct Matches {
     pub query: Vec<FieldMatch>,
     /// `cookies`: all of them must hold.
     pub cookies: Vec<FieldMatch>,
+    /// `client-certificate`: whether the client has shown a certificate that was verified. `None`: either.
+    pub client_certificate: Option<bool>,
+    /// `servers-up`: all of them must hold.
+    pub servers_up: Vec<ServersUp>,
+}
+
+/// An entry of `servers-up`: how many servers of a pool take clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServersUp {
+    /// The pool.
+    pub pool: Name,
+    /// Of it, this server alone.
+    pub server: Option<Name>,
+    /// How many they must be.
+    pub bound: UpBound,
+}
+
+/// How many servers must take clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpBound {
+    /// `below = N`: fewer than so many.
+    Below(u32),
+    /// `at-least = N`: so many or more.
+    AtLeast(u32),
 }
 
 /// A path to compare with. Paths are compared decoded once, with dot segments resolved, `\` as `/`, in any letter case.
@@ -177,10 +203,21 @@ pub struct Redirect {
     pub scheme: Option<Box<str>>,
     /// `host`, with a port where one is meant. Where the scheme changes and no host is given, the port goes.
     pub host: Option<Box<str>>,
+    /// `replace-host`: what becomes of the host that was asked for; excludes `host`.
+    pub replace_host: Option<ReplaceHost>,
     /// `path`: in place of path and query.
-    pub path: Option<Box<str>>,
+    pub path: Option<Template>,
     /// `to`: a whole URL in place of all; excludes the others. Where it ends in `/` nothing is added to it.
-    pub to: Option<Box<str>>,
+    pub to: Option<Template>,
+}
+
+/// `replace-host`: what is found in the host is replaced.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReplaceHost {
+    /// Looked for in the host as it came.
+    pub regex: Pattern,
+    /// What comes in its place; `$1` and `${name}` are groups.
+    pub with: Box<str>,
 }
 
 /// `fixed`: an answer of our own.
@@ -192,6 +229,8 @@ pub struct Fixed {
     pub content_type: Option<Box<str>>,
     /// Its body.
     pub body: Content,
+    /// `headers`: further ones.
+    pub headers: Vec<(Box<str>, Template)>,
 }
 
 /// Bytes of an answer that we make ourselves.
@@ -208,10 +247,37 @@ pub enum Content {
 pub struct ErrorPage {
     /// 400 to 599.
     pub status: u16,
-    /// By its file name's ending; `text/html; charset=utf-8` unless it says otherwise.
-    pub content_type: Box<str>,
-    /// Its body. `{id}`, `{fault}` and `{status}` in it are filled in.
-    pub body: NamedFile,
+    /// What is answered.
+    pub body: ErrorBody,
+}
+
+/// What stands in for an error answer of ours.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ErrorBody {
+    /// A page in place of our own.
+    Page {
+        /// By its file name's ending, `text/html; charset=utf-8` unless that says otherwise; or what the head says that
+        /// the file begins with.
+        content_type: Box<str>,
+        /// The file.
+        file: NamedFile,
+        /// Where in the file the body begins: one that HAProxy would take begins with a whole head, which is not sent.
+        from: usize,
+    },
+    /// `redirect`: the client is sent to this URL with 302.
+    Redirect(Box<str>),
+}
+
+impl ErrorBody {
+    /// The bytes of a page. `{id}`, `{fault}` and `{status}` in it are filled in.
+    pub fn page(&self) -> Option<(&str, &[u8])> {
+        match self {
+            Self::Page { content_type, file, from } => {
+                Some((content_type, file.contents.get(*from..).unwrap_or_default()))
+            }
+            Self::Redirect(_) => None,
+        }
+    }
 }
 
 /// Edits of header fields.
@@ -223,9 +289,11 @@ pub struct Edits {
     pub response: FieldEdits,
 }
 
-/// Edits of one head: fields are removed, then set, then added.
+/// Edits of one head: values are replaced, then fields are removed, set, and added.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct FieldEdits {
+    /// `replace-…-headers`: what is found in values is replaced.
+    pub replace: Vec<FieldReplace>,
     /// `remove-…-headers`: all of this name go, in any letter case.
     pub remove: Vec<Box<str>>,
     /// `set-…-headers`: one of this name with this value, in place of all others.
@@ -237,8 +305,19 @@ pub struct FieldEdits {
 impl FieldEdits {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
+        self.replace.is_empty() && self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
     }
+}
+
+/// An entry of `replace-…-headers`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldReplace {
+    /// Of which fields, in any letter case.
+    pub name: Box<str>,
+    /// Looked for in the value of each; the first that is found is replaced.
+    pub regex: Pattern,
+    /// What comes in its place; `$1` and `${name}` in its text are groups of the expression.
+    pub with: Template,
 }
 
 /// A value with places to fill in: `{client-ip}` and others; `{{` is `{`.
@@ -256,6 +335,28 @@ pub enum TemplatePart {
     ClientPort,
     /// `{host}`: the Host field as it came.
     Host,
+    /// `{port}`: the port that the client connected to.
+    Port,
+    /// `{destination}`: the address that the client connected to.
+    Destination,
+    /// `{uri}`: path and query as they came.
+    Uri,
+    /// `{query}`: the query as it came, without `?`.
+    Query,
+    /// `{method}`
+    Method,
+    /// `{header:NAME}`: the first field of that name; empty without.
+    Header(Box<str>),
+    /// `{cookie:NAME}`: the first cookie of that name; empty without.
+    Cookie(Box<str>),
+    /// `{query:NAME}`: the first parameter of that name as it came; empty without.
+    Parameter(Box<str>),
+    /// `{listener}`: the listener's name.
+    Listener,
+    /// `{pool}`: the name of the pool; empty without.
+    Pool,
+    /// `{server}`: in responses the server that gave it; empty elsewhere.
+    Server,
     /// `{scheme}`: `http` or `https`, as the client speaks to us.
     Scheme,
     /// `{path}`: the path as it came, without query.
@@ -268,17 +369,36 @@ pub enum TemplatePart {
     TlsVersion,
     /// `{client-certificate-subject}`: empty without a verified one. Control and non-ASCII characters are escaped.
     ClientCertificateSubject,
+    /// `{client-certificate}`: whole, as base64 of its DER form; empty without a verified one.
+    ClientCertificate,
+    /// `{client-certificate-name}`: its common name.
+    ClientCertificateName,
+    /// `{client-certificate-issuer}`
+    ClientCertificateIssuer,
+    /// `{client-certificate-serial}`: hexadecimal.
+    ClientCertificateSerial,
     /// `{client-certificate-sha256}`: hexadecimal; empty without a verified one.
     ClientCertificateSha256,
     /// `{client-certificate-pem}`: percent-encoded; empty without a verified one.
     ClientCertificatePem,
 }
 
-/// What becomes of the path. The query stays as it is.
+/// What becomes of path and query. The query stays as it is, unless it is meant.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Rewrite {
     /// `set-path = "/…"`
-    Set(Box<str>),
+    Set(Template),
+    /// `set-uri = "/…"`: path and query.
+    SetUri(Template),
+    /// `set-query = "…"`: the path stays.
+    SetQuery(Template),
+    /// `replace-uri = { regex = "…", with = "…" }` on path and query as they came.
+    ReplaceUri {
+        /// What is looked for.
+        regex: Pattern,
+        /// What comes in its place.
+        with: Box<str>,
+    },
     /// `strip-prefix = "/…"`: taken off where the path begins with it, on a segment boundary, in any letter case.
     StripPrefix(Box<str>),
     /// `replace-path = { regex = "…", with = "…" }` on the path as it came; `$1` and `${name}` are groups.
@@ -361,6 +481,10 @@ pub struct PoolCookie {
     pub name: Box<str>,
     /// Whose cookie it is.
     pub mode: CookieMode,
+    /// `key`: servers are named by a hash of this and their addresses, so that cookies tell nothing. `None`: by name.
+    pub key: Option<Box<str>>,
+    /// `preserve`: a cookie of this name that the server sets itself goes on, and ours is not set.
+    pub preserve: bool,
     /// `Secure` (RFC 6265 section 5.2.5); `None`: where the client speaks TLS to us.
     pub secure: Option<bool>,
     /// `HttpOnly`

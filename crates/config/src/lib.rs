@@ -17,6 +17,7 @@ mod load;
 mod model;
 mod named;
 mod packet;
+mod pattern;
 mod place;
 mod pool;
 mod process;
@@ -41,9 +42,10 @@ pub use certificate::{
 pub use expanded::{expanded, expanded_for_viewers};
 pub use health::{Expect, HealthCheck, Probe, ProbeExpect, ProbeStep, StatusRange, Verify};
 pub use http::{
-    Action, ClientTimeouts, Content, CookieMode, Edits, ErrorPage, FieldEdits, FieldMatch, Fixed, Forwarded,
-    Http, HttpRoute, HttpTls, Matches, PathMatch, PoolCookie, Redirect, RequestKey, RequestLimits, Reuse,
-    Rewrite, Template, TemplatePart, ValueMatch,
+    Action, ClientTimeouts, Content, CookieMode, Edits, ErrorBody, ErrorPage, FieldEdits, FieldMatch,
+    FieldReplace, Fixed, Forwarded, Http, HttpRoute, HttpTls, Matches, PathMatch, PoolCookie, Redirect,
+    ReplaceHost, RequestKey, RequestLimits, Reuse, Rewrite, ServersUp, Template, TemplatePart, UpBound,
+    ValueMatch,
 };
 pub use listener::{
     Listener, ListenerLimits, ListenerMode, NotTls, Passthrough, PlainHttp, ServerName, SniRoute, Sources,
@@ -52,6 +54,7 @@ pub use listener::{
 pub use load::{FILE_BYTES_MAX, FILES_MAX, Files, Loaded, Options, load, load_bytes, load_text};
 pub use named::NamedFile;
 pub use packet::{Driver, HashOn, Odd, OnStop, Packet, PacketBind, PacketListener, PacketMode, Transport};
+pub use pattern::Pattern;
 pub use place::Place;
 pub use pool::{
     Address, Balance, OnDown, Passive, Pool, ProxyProtocol, Queue, Retry, Server, Source, StartState, Stick,

@@ -55,6 +55,8 @@ pub struct Server {
     pub name: Name,
     /// Where it is reached.
     pub address: Address,
+    /// `cookie`: what the pool's cookie says for it; `None`: its name.
+    pub cookie: Option<Box<str>>,
     /// Share of new connections, 0 to 256; 0 gets none but those that stick to it.
     pub weight: u16,
     /// Where it stands.

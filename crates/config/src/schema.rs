@@ -84,6 +84,9 @@ fn kind(kind: &Kind) -> Value {
         | Kind::ServerName
         | Kind::RequestHost
         | Kind::Regex
+        | Kind::PathTemplate
+        | Kind::QueryTemplate
+        | Kind::UrlTemplate
         | Kind::Authority => {
             json!({ "type": "string", "minLength": 1 })
         }

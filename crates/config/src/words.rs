@@ -107,12 +107,15 @@ pub(crate) enum Verified {
     None,
     Pool,
     Full,
+    /// It must be signed by an authority, for whatever name.
+    Chain,
 }
 
 pub(crate) const VERIFY: &[(&str, Verified)] =
     &[("none", Verified::None), ("pool", Verified::Pool), ("full", Verified::Full)];
 
-pub(crate) const SERVER_VERIFY: &[(&str, Verified)] = &[("full", Verified::Full), ("none", Verified::None)];
+pub(crate) const SERVER_VERIFY: &[(&str, Verified)] =
+    &[("full", Verified::Full), ("chain", Verified::Chain), ("none", Verified::None)];
 
 pub(crate) const VERSIONS: &[(&str, TlsVersion)] = &[("1.2", TlsVersion::V12), ("1.3", TlsVersion::V13)];
 

@@ -111,6 +111,7 @@ pub(crate) fn server(name: &str) -> config::Server {
         address: Address::Ip(SocketAddr::new(IpAddr::V4((0x0a80_0000 | address & 0x7f_ffff).into()), 443)),
         weight: 1,
         zone: None,
+        cookie: None,
         backup: false,
         connections: None,
         start: StartState::Ready,

@@ -65,7 +65,7 @@ impl Listener {
     ) -> Arc<Self> {
         life.gate.set_limit(config.limits.connections);
         let http = match &config.mode {
-            ListenerMode::Http(http) => Some(HttpListener::new(http, &life.requests, &pool)),
+            ListenerMode::Http(http) => Some(HttpListener::new(http, &config.name, &life.requests, &pool)),
             _ => None,
         };
         let routes = Routes::new(&config.mode, pool);

@@ -177,6 +177,7 @@ mod tests {
     fn zoned(zones: Zones, names: &[&str]) -> Config {
         let server = |name: &&str| config::Server {
             zone: Some(if name.starts_with('l') { "here".into() } else { "there".into() }),
+            cookie: None,
             backup: name.ends_with('b'),
             ..server(name)
         };

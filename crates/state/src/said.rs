@@ -75,6 +75,17 @@ fn short(value: &[u8]) -> u64 {
     hasher.finish()
 }
 
+/// What a cookie with a key says for a server, the same on every node: it tells nothing without the key.
+pub(crate) fn hashed(key: &str, address: &str) -> Box<str> {
+    let mut secret = SipHasher13::new_with_keys(0x7472_616e_736f_6d00, 0x636f_6f6b_6965);
+    secret.write(key.as_bytes());
+    let mut hasher = SipHasher13::new_with_keys(secret.finish(), key.len() as u64);
+    hasher.write(key.as_bytes());
+    hasher.write(&[0]);
+    hasher.write(address.as_bytes());
+    format!("{:016x}", hasher.finish()).into()
+}
+
 impl StickKey {
     /// The key of a text, the same on every node.
     pub fn text(value: &[u8]) -> Self {

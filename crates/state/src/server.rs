@@ -11,6 +11,7 @@ use crate::health::{AdminState, Condition, Thresholds};
 use crate::life::{Life, NO_WEIGHT, Record, Resolved, ServerCounters};
 use crate::pool::{Pool, PoolLife};
 use crate::probe::{LastProbe, ProbeResult, Transition, why_probed};
+use crate::said;
 use crate::{DownWatch, Fault};
 
 /// A server in one generation of its pool. What outlives a reload is in its `Life`.
@@ -24,6 +25,8 @@ pub struct Server {
     pool_life: Arc<PoolLife>,
     /// The pool of this generation, whose roster follows every change.
     pool: Weak<Pool>,
+    /// What the pool's cookie says for it, where that has a `key`.
+    hashed: Option<Box<str>>,
 }
 
 impl Server {
@@ -34,7 +37,10 @@ impl Server {
         pool_life: &Arc<PoolLife>,
         pool: &Weak<Pool>,
     ) -> Self {
+        let key = pool_config.cookie.as_ref().and_then(|cookie| cookie.key.as_deref());
+        let address = pool_config.servers.get(index).map(|server| server.address.to_string());
         Self {
+            hashed: key.zip(address).map(|(key, address)| said::hashed(key, &address)),
             pool_config: Arc::clone(pool_config),
             index,
             life,
@@ -55,7 +61,8 @@ impl Server {
 
     /// What the pool's cookie says for it.
     pub fn cookie(&self) -> &str {
-        &self.config().name
+        let config = self.config();
+        self.hashed.as_deref().or(config.cookie.as_deref()).unwrap_or(&config.name)
     }
 
     /// Its place in [`Pool::servers`].

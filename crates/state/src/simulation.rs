@@ -60,6 +60,7 @@ fn any_server(name: &str, chance: &mut Chance) -> config::Server {
     config::Server {
         weight: [0, 1, 1, 5, 100, 256][chance.below(6)],
         zone: [None, Some("here".into()), Some("there".into())][chance.below(3)].clone(),
+        cookie: None,
         backup: chance.below(5) == 0,
         connections: [None, Some(1), Some(3), Some(3)][chance.below(4)],
         ..server(name)

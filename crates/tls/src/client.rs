@@ -6,6 +6,7 @@ use rustls::client::{Resumption, WantsClientCert};
 use rustls::{ClientConfig, ConfigBuilder, Error};
 use rustls_pki_types::ServerName;
 
+use crate::any_name::AcceptsAnyName;
 use crate::listener::{Oldest, versions};
 use crate::unverified::AcceptsAnyCertificateWhatsoever;
 use crate::{Authorities, provider};
@@ -17,6 +18,8 @@ pub enum Trust<'a> {
     AnyCertificate,
     /// Those valid for the name asked for (RFC 9525) and signed by one of these.
     SignedBy(&'a Authorities),
+    /// Those signed by one of these, for whatever name: `verify = "chain"`.
+    SignedForAnyName(&'a Authorities),
 }
 
 /// A client side that accepts what `trust` says: TLS 1.3 and 1.2, no client certificate, no resumption (every handshake
@@ -42,6 +45,9 @@ pub(crate) fn trusting(
         Trust::AnyCertificate => builder
             .dangerous()
             .with_custom_certificate_verifier(AcceptsAnyCertificateWhatsoever::new(&provider)),
+        Trust::SignedForAnyName(authorities) => builder
+            .dangerous()
+            .with_custom_certificate_verifier(AcceptsAnyName::new(&provider, &authorities.0)),
         Trust::SignedBy(authorities) => builder.with_root_certificates(Arc::clone(&authorities.0)),
     })
 }

@@ -15,6 +15,7 @@
 //! new ones and swaps them. Which implementation speaks is hidden in [`Acceptor`], [`Connector`] and [`Connection`], so
 //! that a second one may follow for servers that rustls cannot talk to (TLS 1.0, no ECDHE, renegotiation).
 
+mod any_name;
 mod authorities;
 mod by_name;
 mod certificate;

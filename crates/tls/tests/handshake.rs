@@ -66,12 +66,16 @@ fn accepts_what_trust_says_and_names_the_rest() {
     let (ours, other) = (Authority::new(), Authority::new());
     let authorities = ours.authorities();
     let full = client_config(Trust::SignedBy(&authorities)).unwrap();
+    let chain = client_config(Trust::SignedForAnyName(&authorities)).unwrap();
     let none = client_config(Trust::AnyCertificate).unwrap();
     let table = [
         ("good", &full, ours.server("a.test", 2500), None),
         ("another name", &full, ours.server("b.test", 2500), Some(Refusal::Name)),
         ("over", &full, ours.server("a.test", 2001), Some(Refusal::Expired)),
         ("signed by a stranger", &full, other.server("a.test", 2500), Some(Refusal::Untrusted)),
+        ("another name, by the chain", &chain, ours.server("b.test", 2500), None),
+        ("over, by the chain", &chain, ours.server("a.test", 2001), Some(Refusal::Expired)),
+        ("stranger, by the chain", &chain, other.server("a.test", 2500), Some(Refusal::Untrusted)),
         ("another name, unverified", &none, ours.server("b.test", 2500), None),
         ("over, unverified", &none, ours.server("a.test", 2001), None),
         ("stranger, unverified", &none, other.server("a.test", 2500), None),

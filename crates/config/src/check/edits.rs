@@ -3,14 +3,20 @@
 use super::Checker;
 use crate::file::{Fields, Value};
 use crate::report::Code;
-use crate::{Edits, FieldEdits, Template};
+use crate::{Edits, FieldEdits, FieldReplace, Pattern, Template};
 
 impl Checker<'_> {
     /// The edits of a listener or a route.
     pub(super) fn edits(&mut self, fields: &Fields) -> Edits {
         let request = ["remove-request-headers", "set-request-headers", "add-request-headers"];
         let response = ["remove-response-headers", "set-response-headers", "add-response-headers"];
-        Edits { request: self.field_edits(fields, request), response: self.field_edits(fields, response) }
+        let mut edits = Edits {
+            request: self.field_edits(fields, request),
+            response: self.field_edits(fields, response),
+        };
+        edits.request.replace = replaces(fields, "replace-request-headers");
+        edits.response.replace = replaces(fields, "replace-response-headers");
+        edits
     }
 
     fn field_edits(&mut self, fields: &Fields, [remove, set, add]: [&'static str; 3]) -> FieldEdits {
@@ -31,6 +37,7 @@ impl Checker<'_> {
             );
         }
         FieldEdits {
+            replace: Vec::new(),
             remove: fields.texts(remove).map(Into::into).collect(),
             set: templates(fields, set),
             add: templates(fields, add),
@@ -38,7 +45,24 @@ impl Checker<'_> {
     }
 }
 
-fn templates(fields: &Fields, key: &str) -> Vec<(Box<str>, Template)> {
+fn replaces(fields: &Fields, key: &str) -> Vec<FieldReplace> {
+    let entries = fields.tables(key).filter_map(|entry| {
+        let Some(Value::Template(with)) = entry.given("with").map(|item| &item.value) else { return None };
+        let regex = Pattern::new(entry.text("regex")?)?;
+        Some(FieldReplace { name: entry.text("name")?.into(), regex, with: with.clone() })
+    });
+    entries.collect()
+}
+
+/// The template of a key.
+pub(super) fn filled_in(fields: &Fields, key: &str) -> Option<Template> {
+    match &fields.given(key)?.value {
+        Value::Template(template) => Some(template.clone()),
+        _ => None,
+    }
+}
+
+pub(super) fn templates(fields: &Fields, key: &str) -> Vec<(Box<str>, Template)> {
     let headers = fields.headers(key).iter().filter_map(|header| match &header.item.value {
         Value::Template(template) => Some((header.name.clone(), template.clone())),
         _ => None,

@@ -5,7 +5,7 @@ use crate::file::{Entry, Fields, Item, Value};
 use crate::model::health::{HEALTH_CHECK, PROBES};
 use crate::report::{Code, Fault};
 use crate::words::{self, Verified};
-use crate::{Expect, HealthCheck, Probe, ProbeExpect, ProbeStep, StatusRange, Verify};
+use crate::{Expect, HealthCheck, Pattern, Probe, ProbeExpect, ProbeStep, StatusRange, Verify};
 
 /// The status that EHLO is answered with (RFC 5321 section 4.3.2).
 const EHLO_EXPECTED: u64 = 250;
@@ -27,7 +27,13 @@ impl Checker<'_> {
             path: fields.text(word).unwrap_or("/").into(),
             headers: headers(&fields),
             host: fields.text("host").map(Into::into),
-            expect: Expect { statuses, body: fields.text("body").map(Into::into) },
+            expect: Expect {
+                statuses,
+                not_statuses: ranges(&fields, "not-statuses"),
+                body: fields.text("body").map(Into::into),
+                lacks: fields.text("body-lacks").map(Into::into),
+                regex: fields.text("body-regex").and_then(Pattern::new),
+            },
         };
         let probe = match word {
             "tcp" if !sequence.is_empty() => Probe::Sequence { tls: None, steps: sequence },
@@ -62,12 +68,8 @@ impl Checker<'_> {
             let message = "the `Host` header of a health check is its own key";
             self.fault(Code::BadHeader, header.item.span, message, "write `host = \"…\"`");
         }
-        let ranges = fields.list("statuses").iter().filter_map(|item| match item.value {
-            Value::Statuses(range) => Some(range),
-            _ => None,
-        });
         let one = expect.map(|status| StatusRange { first: status, last: status });
-        one.into_iter().chain(ranges).collect()
+        one.into_iter().chain(ranges(fields, "statuses")).collect()
     }
 
     /// The steps of a conversation.
@@ -198,7 +200,8 @@ impl Checker<'_> {
             }
         }
         match verified {
-            Verified::None => return Verify::None,
+            // Probes have no word for `chain`.
+            Verified::None | Verified::Chain => return Verify::None,
             Verified::Pool => return Verify::Pool,
             Verified::Full => {}
         }
@@ -207,6 +210,14 @@ impl Checker<'_> {
             _ => Verify::None,
         }
     }
+}
+
+fn ranges(fields: &Fields, key: &str) -> Vec<StatusRange> {
+    let ranges = fields.list(key).iter().filter_map(|item| match item.value {
+        Value::Statuses(range) => Some(range),
+        _ => None,
+    });
+    ranges.collect()
 }
 
 fn method(fields: &Fields) -> Box<str> {

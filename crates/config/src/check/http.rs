@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::Checker;
+use super::edits::{filled_in, templates};
 use super::tls::HTTP_ALPN;
 use crate::file::{Entry, Fields, Named, Value};
 use crate::model::certificate::LISTENER_TLS;
@@ -12,11 +13,12 @@ use crate::model::http::{
     ROUTE_TIMEOUTS,
 };
 use crate::model::listener::LISTENER_LIMITS;
+use crate::model::rewriting::{REPLACE_HOST, REPLACE_URI};
 use crate::report::{Code, Fault};
 use crate::source::Span;
 use crate::{
-    Action, ClientTimeouts, Content, ErrorPage, Fixed, Forwarded, Http, HttpRoute, HttpTls, ListenerTls,
-    Name, PlainHttp, Redirect, RequestLimits, Rewrite, words,
+    Action, ClientTimeouts, Content, ErrorBody, ErrorPage, Fixed, Forwarded, Http, HttpRoute, HttpTls,
+    ListenerTls, Name, Pattern, PlainHttp, Redirect, ReplaceHost, RequestLimits, Rewrite, words,
 };
 
 /// The status of `redirect` of a listener: the method stays (RFC 9110 section 15.4.9).
@@ -90,6 +92,7 @@ impl Checker<'_> {
                 status: REDIRECT_STATUS,
                 scheme: Some(scheme.into()),
                 host: None,
+                replace_host: None,
                 path: None,
                 to: None,
             })
@@ -143,6 +146,7 @@ impl Checker<'_> {
             let Some(action) = self.action(fields) else { continue };
             let rewrite = self.rewrite(fields, &action);
             let attack = self.attack(fields, &action);
+            let action_leads = action.pool().is_some();
             let timeouts = fields.table("timeouts", &ROUTE_TIMEOUTS);
             routes.push(HttpRoute {
                 name,
@@ -150,6 +154,7 @@ impl Checker<'_> {
                 action,
                 edits: self.edits(fields),
                 rewrite,
+                method: self.method(fields, action_leads),
                 response_timeout: timeouts.given("response").map(|_| timeouts.duration("response")),
                 body_max: fields.table("limits", &ROUTE_LIMITS).integer("body"),
                 waf: self.waf_named(fields),
@@ -224,14 +229,21 @@ impl Checker<'_> {
                 .and_then(|_| fields.word("scheme", words::SCHEMES))
                 .map(Into::into),
             host: text("host"),
-            path: text("path"),
-            to: text("to"),
+            replace_host: replace_host(&fields),
+            path: filled_in(&fields, "path"),
+            to: filled_in(&fields, "to"),
         };
         if matches!(redirect.status, 304..=306) {
             let message = format!("{} does not send a client elsewhere", redirect.status);
             self.fault(Code::OutOfRange, fields.place("status"), message, "write 301, 302, 303, 307 or 308");
         }
-        let parts = ["scheme", "host", "path"];
+        if let (Some(host), Some(other)) = (fields.written("host"), fields.written("replace-host")) {
+            let message = "the host is another one, or changed from the one asked for, not both";
+            let fault =
+                Fault::new(Code::ContradictoryKeys, other.span, message).also(host.span, "another one");
+            self.report.push(fault.remedy("take one of the two out"));
+        }
+        let parts = ["scheme", "host", "replace-host", "path"];
         let part = parts.iter().find_map(|key| fields.written(key));
         match (fields.written("to"), part) {
             (Some(to), Some(part)) => {
@@ -280,7 +292,7 @@ impl Checker<'_> {
             self.fault(Code::KeyNotHonoured, entry.span, message, "add `body` or `file`, or take it out");
         }
         let content_type = otherwise.map(|otherwise| content_type.unwrap_or_else(|| otherwise.into()));
-        Some(Fixed { status, content_type, body })
+        Some(Fixed { status, content_type, body, headers: templates(&fields, "headers") })
     }
 
     fn rewrite(&mut self, route: &Fields, action: &Action) -> Option<Rewrite> {
@@ -303,7 +315,16 @@ impl Checker<'_> {
             self.fault(Code::KeyNotHonoured, first.span, message, "take it out");
         }
         match first.key.name {
-            "set-path" => Some(Rewrite::Set(route.text("set-path")?.into())),
+            "set-path" => Some(Rewrite::Set(filled_in(route, "set-path")?)),
+            "set-uri" => Some(Rewrite::SetUri(filled_in(route, "set-uri")?)),
+            "set-query" => Some(Rewrite::SetQuery(filled_in(route, "set-query")?)),
+            "replace-uri" => {
+                let fields = route.table("replace-uri", &REPLACE_URI);
+                Some(Rewrite::ReplaceUri {
+                    regex: Pattern::new(fields.text("regex")?)?,
+                    with: fields.text("with")?.into(),
+                })
+            }
             "strip-prefix" => Some(Rewrite::StripPrefix(super::matches::below(route.text("strip-prefix")?))),
             _ => {
                 let fields = route.table("replace-path", &REPLACE_PATH);
@@ -311,6 +332,43 @@ impl Checker<'_> {
                     regex: fields.text("regex")?.into(),
                     with: fields.text("with")?.into(),
                 })
+            }
+        }
+    }
+
+    fn method(&mut self, route: &Fields, leads: bool) -> Option<Box<str>> {
+        let entry = route.written("set-method")?;
+        if !leads {
+            let message = "`set-method` changes what servers are asked for, and no server is asked here";
+            self.fault(Code::KeyNotHonoured, entry.span, message, "take it out");
+        }
+        route.text("set-method").map(Into::into)
+    }
+
+    fn error_body(&mut self, fields: &Fields) -> Option<ErrorBody> {
+        match (fields.written("file"), fields.written("redirect")) {
+            (Some(_), None) => {
+                let file = self.named_file(fields, "file")?;
+                let (content_type, from) =
+                    raw_head(&file.contents).unwrap_or_else(|| (content_type_of(&file.path).into(), 0));
+                Some(ErrorBody::Page { content_type, file, from })
+            }
+            (None, Some(_)) => Some(ErrorBody::Redirect(fields.text("redirect")?.into())),
+            (None, None) => {
+                let message = "nothing says what is answered";
+                self.fault(
+                    Code::MissingKey,
+                    fields.span,
+                    message,
+                    "add `file = \"…\"`, or `redirect = \"https://…\"`",
+                );
+                None
+            }
+            (Some(file), Some(redirect)) => {
+                let message = "the answer is a page or a redirect, not both";
+                let fault = Fault::new(Code::ContradictoryKeys, redirect.span, message);
+                self.report.push(fault.also(file.span, "the page").remedy("take one of the two out"));
+                None
             }
         }
     }
@@ -352,8 +410,9 @@ impl Checker<'_> {
                     Fault::new(Code::DuplicateName, span, format!("there are two pages for status {status}"));
                 self.report.push(fault.also(first, "first here").remedy("keep one of them"));
             }
-            let Some(body) = self.named_file(fields, "file") else { continue };
-            pages.push(ErrorPage { status, content_type: content_type_of(&body.path).into(), body });
+            if let Some(body) = self.error_body(fields) {
+                pages.push(ErrorPage { status, body });
+            }
         }
         pages
     }
@@ -389,6 +448,30 @@ fn request_limits(listener: &Fields) -> RequestLimits {
         body: fields.integer("body"),
         requests: fields.integer("requests").and_then(|n| u32::try_from(n).ok()),
     }
+}
+
+fn replace_host(redirect: &Fields) -> Option<ReplaceHost> {
+    redirect.given("replace-host")?;
+    let fields = redirect.table("replace-host", &REPLACE_HOST);
+    Some(ReplaceHost { regex: Pattern::new(fields.text("regex")?)?, with: fields.text("with")?.into() })
+}
+
+/// What a file that begins with a head says of its body, and where that begins; `None`: it is a body alone.
+fn raw_head(bytes: &[u8]) -> Option<(Box<str>, usize)> {
+    if !bytes.starts_with(b"HTTP/1.") {
+        return None;
+    }
+    let ends = [&b"\r\n\r\n"[..], b"\n\n"].into_iter().filter_map(|end| {
+        let at = bytes.windows(end.len()).position(|window| window == end)?;
+        Some(at + end.len())
+    });
+    let from = ends.min()?;
+    let head = String::from_utf8_lossy(bytes.get(..from)?);
+    let kind = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.trim().eq_ignore_ascii_case("content-type").then(|| value.trim().into())
+    });
+    Some((kind.unwrap_or_else(|| "text/html".into()), from))
 }
 
 /// What a file holds, by the ending of its name; HTML where it says nothing.

@@ -23,6 +23,8 @@ impl Checker<'_> {
             headers: self.field_matches(route, "headers"),
             query: self.field_matches(route, "query"),
             cookies: self.field_matches(route, "cookies"),
+            client_certificate: route.given("client-certificate").map(|_| route.bool("client-certificate")),
+            servers_up: self.servers_up(route),
         }
     }
 

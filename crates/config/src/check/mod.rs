@@ -18,6 +18,7 @@ mod shield;
 mod sources;
 mod tls;
 mod under;
+mod up;
 mod waf;
 
 pub(crate) use routes::shown;

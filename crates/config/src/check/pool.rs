@@ -137,6 +137,8 @@ impl Checker<'_> {
         Some(PoolCookie {
             name: fields.text("name")?.into(),
             mode,
+            key: fields.text("key").map(Into::into),
+            preserve: fields.bool("preserve"),
             secure,
             http_only: fields.bool("http-only"),
             same_site: same_site.map(Into::into),

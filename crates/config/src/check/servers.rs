@@ -47,6 +47,7 @@ impl Checker<'_> {
             address,
             weight: fields.number("weight"),
             zone: fields.text("zone").map(Name::from),
+            cookie: fields.text("cookie").map(Into::into),
             backup: fields.bool("backup"),
             connections: fields.integer("connections").and_then(|n| u32::try_from(n).ok()),
             start: fields.word("admin", words::ADMIN_STATES).unwrap_or(StartState::Ready),

@@ -83,6 +83,8 @@ impl Checker<'_> {
         let verify = if verified == Verified::Full {
             self.name_is_known(&fields, servers);
             ServerVerify::Full { ca: self.file_or(&fields, "ca", SYSTEM_AUTHORITIES)? }
+        } else if verified == Verified::Chain {
+            ServerVerify::Chain { ca: self.file_or(&fields, "ca", SYSTEM_AUTHORITIES)? }
         } else {
             self.unverified(&fields);
             ServerVerify::None

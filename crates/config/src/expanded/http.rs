@@ -5,8 +5,8 @@ use crate::check::shown;
 use crate::text::{size, template};
 use crate::words::{self, Mode, word};
 use crate::{
-    Action, Content, Edits, ErrorPage, FieldEdits, FieldMatch, Fixed, Forwarded, Http, HttpRoute, Matches,
-    PathMatch, Redirect, Rewrite, Template, ValueMatch,
+    Action, Content, Edits, ErrorBody, ErrorPage, FieldEdits, FieldMatch, FieldReplace, Fixed, Forwarded,
+    Http, HttpRoute, Matches, PathMatch, Redirect, Rewrite, ServersUp, Template, UpBound, ValueMatch,
 };
 
 /// The keys of an `http` listener, but for those that all listeners have.
@@ -63,13 +63,20 @@ fn route(route: &HttpRoute) -> String {
     lines.extend(edits(&route.edits));
     match &route.rewrite {
         None => {}
-        Some(Rewrite::Set(path)) => lines.push(("set-path", Some(quote(path)))),
+        Some(Rewrite::Set(path)) => lines.push(("set-path", Some(string(&template::written(path))))),
+        Some(Rewrite::SetUri(uri)) => lines.push(("set-uri", Some(string(&template::written(uri))))),
+        Some(Rewrite::SetQuery(query)) => lines.push(("set-query", Some(string(&template::written(query))))),
+        Some(Rewrite::ReplaceUri { regex, with }) => lines.push((
+            "replace-uri",
+            Some(inline(&[("regex", Some(quote(regex.text()))), ("with", Some(quote(with)))])),
+        )),
         Some(Rewrite::StripPrefix(path)) => lines.push(("strip-prefix", Some(quote(path)))),
         Some(Rewrite::Replace { regex, with }) => lines.push((
             "replace-path",
             Some(inline(&[("regex", Some(quote(regex))), ("with", Some(quote(with)))])),
         )),
     }
+    lines.push(("set-method", route.method.as_deref().map(quote)));
     lines.push(("waf", route.waf.as_deref().map(quote)));
     if let Some(response) = route.response_timeout {
         lines.push(("timeouts", Some(inline(&[("response", time(response))]))));
@@ -106,7 +113,23 @@ fn matches(matches: &Matches) -> Vec<Line> {
         ("headers", fields(&matches.headers)),
         ("query", fields(&matches.query)),
         ("cookies", fields(&matches.cookies)),
+        ("client-certificate", matches.client_certificate.map(|shown| shown.to_string())),
+        ("servers-up", (!matches.servers_up.is_empty()).then(|| servers_up(&matches.servers_up))),
     ]
+}
+
+fn servers_up(all: &[ServersUp]) -> String {
+    let entries: Vec<String> = all
+        .iter()
+        .map(|one| {
+            let bound = match one.bound {
+                UpBound::Below(number) => ("below", Some(number.to_string())),
+                UpBound::AtLeast(number) => ("at-least", Some(number.to_string())),
+            };
+            inline(&[("pool", Some(quote(&one.pool))), ("server", one.server.as_deref().map(quote)), bound])
+        })
+        .collect();
+    format!("[{}]", entries.join(", "))
 }
 
 fn field_match(field: &FieldMatch) -> String {
@@ -136,8 +159,14 @@ fn redirect(redirect: &Redirect) -> String {
         ("status", Some(redirect.status.to_string())),
         ("scheme", redirect.scheme.as_deref().map(quote)),
         ("host", redirect.host.as_deref().map(quote)),
-        ("path", redirect.path.as_deref().map(quote)),
-        ("to", redirect.to.as_deref().map(quote)),
+        (
+            "replace-host",
+            redirect.replace_host.as_ref().map(|host| {
+                inline(&[("regex", Some(quote(host.regex.text()))), ("with", Some(quote(&host.with)))])
+            }),
+        ),
+        ("path", redirect.path.as_ref().map(|path| string(&template::written(path)))),
+        ("to", redirect.to.as_ref().map(|to| string(&template::written(to)))),
     ])
 }
 
@@ -151,19 +180,13 @@ fn fixed(fixed: &Fixed) -> String {
         ("content-type", fixed.content_type.as_deref().map(quote)),
         ("body", body),
         ("file", from),
+        ("headers", headers(&fixed.headers)),
     ])
 }
 
 fn edits(edits: &Edits) -> Vec<Line> {
-    let headers = |all: &[(Box<str>, Template)]| {
-        let entries: Vec<String> = all
-            .iter()
-            .map(|(name, value)| format!("{} = {}", key(name), string(&template::written(value))))
-            .collect();
-        (!entries.is_empty()).then(|| format!("{{ {} }}", entries.join(", ")))
-    };
     let names = |all: &[Box<str>]| (!all.is_empty()).then(|| list(all));
-    let FieldEdits { remove, set, add } = &edits.request;
+    let FieldEdits { replace, remove, set, add } = &edits.request;
     let response = &edits.response;
     vec![
         ("set-request-headers", headers(set)),
@@ -172,7 +195,29 @@ fn edits(edits: &Edits) -> Vec<Line> {
         ("set-response-headers", headers(&response.set)),
         ("add-response-headers", headers(&response.add)),
         ("remove-response-headers", names(&response.remove)),
+        ("replace-request-headers", replaces(replace)),
+        ("replace-response-headers", replaces(&response.replace)),
     ]
+}
+
+fn headers(all: &[(Box<str>, Template)]) -> Option<String> {
+    let entries: Vec<String> = all
+        .iter()
+        .map(|(name, value)| format!("{} = {}", key(name), string(&template::written(value))))
+        .collect();
+    (!entries.is_empty()).then(|| format!("{{ {} }}", entries.join(", ")))
+}
+
+fn replaces(all: &[FieldReplace]) -> Option<String> {
+    let entry = |one: &FieldReplace| {
+        inline(&[
+            ("name", Some(quote(&one.name))),
+            ("regex", Some(quote(one.regex.text()))),
+            ("with", Some(string(&template::written(&one.with)))),
+        ])
+    };
+    let entries: Vec<String> = all.iter().map(entry).collect();
+    (!entries.is_empty()).then(|| format!("[{}]", entries.join(", ")))
 }
 
 /// The name of a header as a key: in quotation marks where TOML has none of its characters in bare keys.
@@ -191,5 +236,9 @@ fn forwarded(forwarded: &Forwarded) -> String {
 }
 
 fn error_page(page: &ErrorPage) -> String {
-    inline(&[("status", Some(page.status.to_string())), ("file", Some(file(&page.body)))])
+    let answer = match &page.body {
+        ErrorBody::Page { file: page, .. } => ("file", Some(file(page))),
+        ErrorBody::Redirect(to) => ("redirect", Some(quote(to))),
+    };
+    inline(&[("status", Some(page.status.to_string())), answer])
 }

@@ -102,6 +102,7 @@ fn server(server: &Server) -> String {
         ("name", Some(quote(&server.name))),
         ("address", Some(quote(&server.address.to_string()))),
         ("weight", Some(server.weight.to_string())),
+        ("cookie", server.cookie.as_deref().map(quote)),
         ("zone", server.zone.as_deref().map(quote)),
         ("backup", Some(server.backup.to_string())),
         ("connections", server.connections.map(|n| n.to_string())),
@@ -137,6 +138,10 @@ fn health_check(check: &HealthCheck) -> String {
             lines.push(("headers", (!headers.is_empty()).then(|| format!("{{ {} }}", headers.join(", ")))));
             lines.extend(statuses(&expect.statuses));
             lines.push(("body", expect.body.as_deref().map(quote)));
+            let not = &expect.not_statuses;
+            lines.push(("not-statuses", (!not.is_empty()).then(|| list(not))));
+            lines.push(("body-lacks", expect.lacks.as_deref().map(quote)));
+            lines.push(("body-regex", expect.regex.as_ref().map(|regex| quote(regex.text()))));
             tls.as_ref()
         }
         Probe::Smtp { expect } => {
@@ -196,6 +201,8 @@ fn cookie(cookie: &PoolCookie) -> String {
     inline(&[
         ("name", Some(quote(&cookie.name))),
         ("mode", Some(quote(word(words::COOKIE_MODES, &cookie.mode)))),
+        ("key", cookie.key.as_deref().map(quote)),
+        ("preserve", cookie.preserve.then(|| "true".to_owned())),
         ("secure", cookie.secure.map(|secure| secure.to_string())),
         ("http-only", ours.then(|| cookie.http_only.to_string())),
         ("same-site", cookie.same_site.as_deref().map(quote)),

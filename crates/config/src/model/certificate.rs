@@ -150,6 +150,11 @@ pub(crate) static SERVER_TLS: Table = Table {
 /// `verify` of `connect.tls`
 pub(crate) const VERIFY: &[Word] = &[
     Word::new("full", "They must be for the name and signed by an authority in `ca`."),
+    Word::new(
+        "chain",
+        "They must be signed by an authority in `ca`, whatever names they are for: with the system's authorities that is \
+         anybody's, so name your own.",
+    ),
     Word::new("none", "Not at all: whoever stands in between can read and change everything. A warning."),
 ];
 

@@ -78,6 +78,31 @@ pub(crate) static HEALTH_CHECK: Table = Table {
             "Text that the body must hold.",
         )
         .only(&["http", "https"]),
+        Key::optional(
+            "not-statuses",
+            List(&Statuses),
+            "[\"5xx\"]",
+            "as `expect` and `statuses` say",
+            "Statuses that must not be answered; without `statuses` every other one will do.",
+        )
+        .filled()
+        .only(&["http", "https"]),
+        Key::optional(
+            "body-lacks",
+            root::TEXT,
+            "\"maintenance\"",
+            "the body is not read",
+            "Text that the body must not hold, as far as it is read: 64 KiB.",
+        )
+        .only(&["http", "https"]),
+        Key::optional(
+            "body-regex",
+            Regex,
+            "\"status: *(ok|green)\"",
+            "the body is not read",
+            "What must be found in the body.",
+        )
+        .only(&["http", "https"]),
         Key::default(
             "every",
             Duration { min: milliseconds(100), max: seconds(3600) },

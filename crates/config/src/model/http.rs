@@ -2,8 +2,9 @@
 
 use super::Kind::{
     Authority, Bool, Bytes, Choice, Duration, Headers, Integer, List, Name, Network, Path, Regex, RoutePath,
-    Template, Text, Token, Url, UrlPath,
+    Template, Text, Token, Url,
 };
+use super::rewriting::{REPLACE_HEADER, REPLACE_HOST, REPLACE_URI, SERVERS_UP};
 use super::{Key, Kind, Table, Word, milliseconds, root, seconds};
 
 /// `redirect` of a listener
@@ -31,18 +32,25 @@ pub(crate) static REDIRECT: Table = Table {
             "The host to go to, with a port where one is meant.",
         ),
         Key::optional(
+            "replace-host",
+            Kind::Table(&REPLACE_HOST),
+            "{ regex = '^blog\\.', with = \"www.\" }",
+            "the same",
+            REPLACE_HOST.doc,
+        ),
+        Key::optional(
             "path",
-            UrlPath,
+            Kind::PathTemplate,
             "\"/owa/\"",
             "the same, with its query",
-            "Path, and query, to ask for.",
+            "Path, and query, to ask for. It may have places to fill in, as headers have: `/new{uri}`.",
         ),
         Key::optional(
             "to",
-            Url,
+            Kind::UrlTemplate,
             "\"https://mail.example.com/owa/\"",
             "as the other keys say",
-            "A whole URL, in place of `scheme`, `host` and `path`.",
+            "A whole URL, in place of `scheme`, `host` and `path`. It may have places to fill in.",
         ),
     ],
 };
@@ -75,6 +83,13 @@ pub(crate) static FIXED: Table = Table {
             "\"/etc/transom/closed.html\"",
             "the body is in `body`",
             "File of the body, read with the configuration.",
+        ),
+        Key::optional(
+            "headers",
+            Headers(&Template),
+            "{ Retry-After = \"120\" }",
+            "none but ours",
+            "Further headers of the answer.",
         ),
     ],
 };
@@ -227,26 +242,35 @@ pub(crate) static ERROR_PAGE: Table = Table {
           are filled in.",
     keys: &[
         Key::required("status", Integer { min: 400, max: 599 }, "503", "Their status."),
-        Key::required(
+        Key::optional(
             "file",
             Path,
             "\"/etc/transom/503.html\"",
+            "`redirect` is given",
             "File of the body, read with the configuration. Its ending says what it is; HTML unless it is `.txt`, \
-             `.json` or `.xml`.",
+             `.json` or `.xml`. Of a file that begins with a whole head, as HAProxy's do, its type and its body count.",
+        ),
+        Key::optional(
+            "redirect",
+            Url,
+            "\"https://status.example.com/\"",
+            "`file` is given",
+            "The client is sent there with 302 instead.",
         ),
     ],
 };
 
 const SET: &str = "One header of this name with this value, in place of all others. Values may have places to fill in: \
-                   `{client-ip}`, `{client-port}`, `{host}`, `{scheme}`, `{path}`, `{id}`, `{server-name}`, \
-                   `{tls-version}`, `{client-certificate-subject}`, `{client-certificate-sha256}`, \
-                   `{client-certificate-pem}`; `{{` is `{`.";
-const ADD: &str =
-    "One more header of this name; values as those of `set-…`. Headers are removed, then set, then added.";
+                   `{client-ip}`, `{client-port}`, `{destination}`, `{port}`, `{method}`, `{scheme}`, `{host}`, \
+                   `{uri}`, `{path}`, `{query}`, `{header:NAME}`, `{cookie:NAME}`, `{query:NAME}`, `{id}`, `{listener}`, \
+                   `{pool}`, `{server}`, `{server-name}`, `{tls-version}`, `{client-certificate}`, \
+                   `{client-certificate-subject}`, `{client-certificate-name}`, `{client-certificate-issuer}`, \
+                   `{client-certificate-serial}`, `{client-certificate-sha256}`, `{client-certificate-pem}`; `{{` is `{`.";
+const ADD: &str = "One more header of this name; values as those of `set-…`. Values are replaced, then headers removed, set, and added.";
 const REMOVE: &str = "All headers of these names go, in any letter case.";
 
 /// Edits of requests and responses: the same keys on listeners and routes.
-pub(crate) const EDITS: [Key; 6] = [
+pub(crate) const EDITS: [Key; 8] = [
     Key::optional(
         "set-request-headers",
         Headers(&Template),
@@ -277,6 +301,20 @@ pub(crate) const EDITS: [Key; 6] = [
         ADD,
     ),
     Key::optional("remove-response-headers", List(&Kind::Header), "[\"X-Powered-By\"]", "none goes", REMOVE),
+    Key::optional(
+        "replace-request-headers",
+        Kind::Tables(&REPLACE_HEADER),
+        "[{ name = \"Destination\", regex = \"^https:\", with = \"http:\" }]",
+        "none is changed",
+        REPLACE_HEADER.doc,
+    ),
+    Key::optional(
+        "replace-response-headers",
+        Kind::Tables(&REPLACE_HEADER),
+        "[{ name = \"Location\", regex = \"^http:\", with = \"https:\" }]",
+        "none is changed",
+        REPLACE_HEADER.doc,
+    ),
 ];
 
 /// An edit as a key of a table whose mode matters.
@@ -288,7 +326,8 @@ const fn edit(at: usize) -> Key {
 pub(crate) const HTTP: &[&str] = &["http"];
 
 /// The keys of `http` listeners for edits.
-pub(crate) const LISTENER_EDITS: [Key; 6] = [edit(0), edit(1), edit(2), edit(3), edit(4), edit(5)];
+pub(crate) const LISTENER_EDITS: [Key; 8] =
+    [edit(0), edit(1), edit(2), edit(3), edit(4), edit(5), edit(6), edit(7)];
 
 /// An entry of `routes`
 pub(crate) static ROUTE: Table = Table {
@@ -360,6 +399,8 @@ pub(crate) static ROUTE: Table = Table {
         Key::optional("headers", Kind::Tables(&FIELD_MATCH), "[{ name = \"User-Agent\", contains = \"outlook\" }]", "any", "Headers; all of them must hold.").only(HTTP),
         Key::optional("query", Kind::Tables(&FIELD_MATCH), "[{ name = \"layout\", value = \"light\" }]", "any", "Parameters of the query, decoded; all of them must hold.").only(HTTP),
         Key::optional("cookies", Kind::Tables(&FIELD_MATCH), "[{ name = \"beta\", present = true }]", "any", "Cookies; all of them must hold.").only(HTTP),
+        Key::optional("client-certificate", Bool, "true", "either", "Whether the client has shown a certificate that was verified.").only(HTTP),
+        Key::optional("servers-up", Kind::Tables(&SERVERS_UP), "[{ pool = \"exchange\", below = 1 }]", "any", SERVERS_UP.doc).only(HTTP),
         Key::optional("pool", Name, "\"exchange\"", "something else is done", "It goes to a server of this pool."),
         Key::optional("redirect", Kind::Table(&REDIRECT), "{ path = \"/owa/\", status = 302 }", "something else is done", REDIRECT.doc)
             .only(HTTP),
@@ -382,7 +423,17 @@ pub(crate) static ROUTE: Table = Table {
         edit(3),
         edit(4),
         edit(5),
-        Key::optional("set-path", UrlPath, "\"/owa/\"", "the path stays", "The path that the server is asked for; the query stays.")
+        edit(6),
+        edit(7),
+        Key::optional("set-path", Kind::PathTemplate, "\"/owa/\"", "the path stays", "The path that the server is asked for; the query stays. It may have places to fill in, as headers have: `/mail{path}`.")
+            .only(HTTP),
+        Key::optional("set-uri", Kind::PathTemplate, "\"/owa/?ae=Folder\"", "path and query stay", "Path and query that the server is asked for, with places to fill in.")
+            .only(HTTP),
+        Key::optional("set-query", Kind::QueryTemplate, "\"from={client-ip}\"", "the query stays", "The query that the server is asked, with places to fill in; the path stays.")
+            .only(HTTP),
+        Key::optional("replace-uri", Kind::Table(&REPLACE_URI), "{ regex = \"^/r/(.*)\", with = \"/s/$1\" }", "path and query stay", REPLACE_URI.doc)
+            .only(HTTP),
+        Key::optional("set-method", Token, "\"GET\"", "the method stays", "The method that the server is asked, in place of the client's.")
             .only(HTTP),
         Key::optional(
             "strip-prefix",
@@ -411,7 +462,8 @@ pub(crate) static ROUTE: Table = Table {
 pub(crate) const ACTIONS: &[&str] = &["pool", "redirect", "refuse", "reset", "fixed"];
 
 /// The keys of a route that change the path.
-pub(crate) const REWRITES: &[&str] = &["set-path", "strip-prefix", "replace-path"];
+pub(crate) const REWRITES: &[&str] =
+    &["set-path", "strip-prefix", "replace-path", "set-uri", "set-query", "replace-uri"];
 
 /// `limits` of a listener, of requests. Those of connections stand before them.
 pub(crate) const REQUEST_LIMITS: [Key; 4] = [

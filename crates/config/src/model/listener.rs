@@ -115,6 +115,8 @@ pub(crate) static LISTENER: Table = Table {
         LISTENER_EDITS[3],
         LISTENER_EDITS[4],
         LISTENER_EDITS[5],
+        LISTENER_EDITS[6],
+        LISTENER_EDITS[7],
         Key::optional("forwarded", Kind::Table(&FORWARDED), "{ trust = [\"10.0.10.0/24\"] }", "as its keys say", FORWARDED.doc)
             .only(HTTP),
         Key::optional(

@@ -10,6 +10,7 @@ pub(crate) mod later;
 pub(crate) mod listener;
 pub(crate) mod packet;
 pub(crate) mod pool;
+pub(crate) mod rewriting;
 pub(crate) mod root;
 pub(crate) mod shield;
 pub(crate) mod waf;
@@ -233,6 +234,12 @@ pub(crate) enum Kind {
     Regex,
     /// The value of a header, with places to fill in.
     Template,
+    /// Path, and query, with places to fill in.
+    PathTemplate,
+    /// A query with places to fill in.
+    QueryTemplate,
+    /// A whole URL with places to fill in.
+    UrlTemplate,
     /// A host, perhaps with a port.
     Authority,
     /// A whole URL.
@@ -300,6 +307,9 @@ impl Kind {
             Self::Header => "the name of a header",
             Self::Regex => "a regular expression",
             Self::Template => "the value of a header",
+            Self::PathTemplate => "a path that begins with `/`",
+            Self::QueryTemplate => "a query",
+            Self::UrlTemplate => "a URL with `http://` or `https://`",
             Self::Authority => "a host, perhaps with a port",
             Self::Url => "a URL with `http://` or `https://`",
             Self::RequestKey => "a part of the request",

@@ -140,6 +140,7 @@ pub(crate) static SERVER: Table = Table {
             "Its share of new connections beside the others' weights. 0 gets none but those that stick to it.",
         ),
         Key::optional("zone", Name, "\"a\"", "it stands in no zone", "Where it stands; see `zones`."),
+        Key::optional("cookie", Token, "\"s1\"", "its name", "What the pool's `cookie` says for it."),
         Key::default("backup", Bool, "false", "Used only while no other server of the pool is up."),
         Key::optional(
             "connections",
@@ -377,6 +378,20 @@ pub(crate) static COOKIE: Table = Table {
     keys: &[
         Key::required("name", Token, "\"SRV\"", "Its name."),
         Key::default("mode", Choice(COOKIE_MODES), "\"insert\"", "Whose cookie it is."),
+        Key::optional(
+            "key",
+            Kind::Text,
+            "\"a long secret\"",
+            "it says what the server's `cookie` says, or its name",
+            "A secret: the cookie then says a hash of it and of the server's address, so that it tells nothing, and is \
+             the same on every node that has the key.",
+        ),
+        Key::default(
+            "preserve",
+            Bool,
+            "false",
+            "Whether a cookie of this name that a server sets itself goes on in place of ours.",
+        ),
         Key::optional(
             "secure",
             Bool,

@@ -11,12 +11,24 @@ const PLACES: &[(&str, TemplatePart)] = &[
     ("client-ip", TemplatePart::ClientIp),
     ("client-port", TemplatePart::ClientPort),
     ("host", TemplatePart::Host),
+    ("port", TemplatePart::Port),
+    ("destination", TemplatePart::Destination),
+    ("uri", TemplatePart::Uri),
+    ("query", TemplatePart::Query),
+    ("method", TemplatePart::Method),
+    ("listener", TemplatePart::Listener),
+    ("pool", TemplatePart::Pool),
+    ("server", TemplatePart::Server),
     ("scheme", TemplatePart::Scheme),
     ("path", TemplatePart::Path),
     ("id", TemplatePart::RequestId),
     ("server-name", TemplatePart::ServerName),
     ("tls-version", TemplatePart::TlsVersion),
     ("client-certificate-subject", TemplatePart::ClientCertificateSubject),
+    ("client-certificate", TemplatePart::ClientCertificate),
+    ("client-certificate-name", TemplatePart::ClientCertificateName),
+    ("client-certificate-issuer", TemplatePart::ClientCertificateIssuer),
+    ("client-certificate-serial", TemplatePart::ClientCertificateSerial),
     ("client-certificate-sha256", TemplatePart::ClientCertificateSha256),
     ("client-certificate-pem", TemplatePart::ClientCertificatePem),
 ];
@@ -65,7 +77,37 @@ pub(crate) fn template(text: &str) -> Result<Template, Problem> {
     Ok(Template(parts))
 }
 
+/// Reads a target or a URL with places to fill in: it begins with one of `begins`, or with a place.
+pub(crate) fn target(text: &str, begins: &[&str]) -> Result<Template, Problem> {
+    let bad = |message: String, remedy: String| Problem::new(Code::BadPath, message, remedy);
+    let begun = begins.iter().any(|begin| text.starts_with(begin));
+    let place = text.starts_with('{') && !text.starts_with("{{");
+    if !begun && !place {
+        let begins = begins.iter().map(|begin| format!("`{begin}`")).collect::<Vec<_>>().join(" or ");
+        return Err(bad(
+            format!("`{text}` does not begin with {begins}"),
+            format!("write {begins} in front"),
+        ));
+    }
+    if let Some(wrong) = text.chars().find(|c| !c.is_ascii_graphic() || *c == '#') {
+        let message = format!("a request cannot ask for {} (RFC 3986)", super::name::shown(wrong));
+        return Err(bad(message, "write it as % and two hexadecimal digits; a space is %20".to_owned()));
+    }
+    template(text)
+}
+
 fn place(word: &str) -> Result<TemplatePart, Problem> {
+    if let Some((kind, name)) = word.split_once(':') {
+        let named = match kind {
+            "header" => field::token(name).ok().map(|name| TemplatePart::Header(name.into())),
+            "cookie" => field::token(name).ok().map(|name| TemplatePart::Cookie(name.into())),
+            "query" if !name.is_empty() => Some(TemplatePart::Parameter(name.into())),
+            _ => None,
+        };
+        let message = format!("nothing is called `{{{word}}}`");
+        let remedy = "write `{header:NAME}`, `{cookie:NAME}` or `{query:NAME}`";
+        return named.ok_or_else(|| Problem::new(Code::BadPlaceholder, message, remedy));
+    }
     if let Some((_, part)) = PLACES.iter().find(|(own, _)| *own == word) {
         return Ok(part.clone());
     }
@@ -83,6 +125,9 @@ fn place(word: &str) -> Result<TemplatePart, Problem> {
 pub(crate) fn written(template: &Template) -> String {
     let part = |part: &TemplatePart| match part {
         TemplatePart::Text(text) => text.replace('{', "{{"),
+        TemplatePart::Header(name) => format!("{{header:{name}}}"),
+        TemplatePart::Cookie(name) => format!("{{cookie:{name}}}"),
+        TemplatePart::Parameter(name) => format!("{{query:{name}}}"),
         part => {
             let word = PLACES.iter().find(|(_, own)| own == part).map_or("", |(word, _)| *word);
             format!("{{{word}}}")
@@ -133,6 +178,14 @@ mod tests {
                 vec![text("a "), TemplatePart::RequestId, text("-"), TemplatePart::Host, text(" b")],
             ),
             ("{{id}} {{", vec![text("{id}} {")]),
+            (
+                "{header:X-A}{cookie:b}{query:c d}",
+                vec![
+                    TemplatePart::Header("X-A".into()),
+                    TemplatePart::Cookie("b".into()),
+                    TemplatePart::Parameter("c d".into()),
+                ],
+            ),
             ("a{path}{{", vec![text("a"), TemplatePart::Path, text("{")]),
         ] {
             let template = template(written).unwrap();

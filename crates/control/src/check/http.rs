@@ -1,9 +1,10 @@
 //! The HTTP probe: one request over HTTP/1.1 (RFC 9112), its status and, where asked, text in its body.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use transom_config::Expect;
+use transom_config::{Expect, Pattern, StatusRange};
 use transom_state::Fault;
 
 use super::exchange::{printable, spoke_tls};
@@ -69,10 +70,12 @@ pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     if !expect.takes(head.status) {
         return Err(unexpected(&head, expect, request, &mut stream, unread, deadline).await);
     }
-    match &expect.body {
-        Some(text) => body_holds(&mut stream, unread, &head, text, deadline).await,
-        None => Ok(()),
+    let wants =
+        Wants { holds: expect.body.as_deref(), lacks: expect.lacks.as_deref(), regex: expect.regex.as_ref() };
+    if wants.nothing() {
+        return Ok(());
     }
+    body_is(&mut stream, unread, &head, wants, deadline).await
 }
 
 /// What a probe needs of a response's head.
@@ -186,9 +189,12 @@ async fn unexpected<S: AsyncRead + Unpin>(
     if head.status == 400 && wants_tls(stream, unread, head, deadline).await {
         return Failure::new(Fault::ServerSpeaksTls, "the server says that it speaks HTTPS on this port");
     }
-    let wanted = match expect.statuses.as_slice() {
-        [] => "200 to 399".to_owned(),
-        ranges => ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
+    let shown =
+        |ranges: &[StatusRange]| ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+    let wanted = match (expect.statuses.as_slice(), expect.not_statuses.as_slice()) {
+        ([], []) => "200 to 399".to_owned(),
+        ([], not) => format!("anything but {}", shown(not)),
+        (ranges, _) => shown(ranges),
     };
     let location = head.location.as_ref().map(|to| format!(", to {to:?}")).unwrap_or_default();
     let why = format!("{request} is answered {}{location} instead of {wanted}", head.status);
@@ -216,25 +222,57 @@ async fn wants_tls<S: AsyncRead + Unpin>(
     }
 }
 
-async fn body_holds<S: AsyncRead + Unpin>(
+/// What a body must be.
+#[derive(Debug, Clone, Copy)]
+struct Wants<'a> {
+    holds: Option<&'a str>,
+    lacks: Option<&'a str>,
+    regex: Option<&'a Pattern>,
+}
+
+impl Wants<'_> {
+    fn nothing(&self) -> bool {
+        self.holds.is_none() && self.lacks.is_none() && self.regex.is_none()
+    }
+
+    /// Whether what must be there is there.
+    fn found(&self, body: &Body) -> bool {
+        self.holds.is_none_or(|text| body.holds(text))
+            && self.regex.is_none_or(|regex| regex.regex().is_match(&body.content()))
+    }
+}
+
+/// Reads until what must be there is, or to the end where something must not be there.
+async fn body_is<S: AsyncRead + Unpin>(
     stream: &mut S,
     unread: Vec<u8>,
     head: &Head,
-    text: &str,
+    wants: Wants<'_>,
     deadline: Deadline,
 ) -> Result<(), Failure> {
+    let bad = |why: String| Err(Failure::new(Fault::ServerBadResponse, why));
     let mut body = Body::new(unread, head.framing);
     loop {
-        if body.holds(text) {
+        if let Some(text) = wants.lacks.filter(|text| body.holds(text)) {
+            return bad(format!("the body holds {text:?}"));
+        }
+        if wants.lacks.is_none() && wants.found(&body) {
             return Ok(());
         }
         if body.ended() || !body.read(stream, deadline).await? {
-            let why = if body.raw.len() >= BODY_BYTES_MAX {
-                format!("the first {BODY_BYTES_MAX} bytes of the body do not hold {text:?}")
-            } else {
-                format!("the body does not hold {text:?}")
+            if wants.found(&body) {
+                return Ok(());
+            }
+            let what = match (wants.holds.filter(|text| !body.holds(text)), wants.regex) {
+                (Some(text), _) => format!("{text:?}"),
+                (None, Some(regex)) => format!("what `{}` finds", regex.text()),
+                (None, None) => "what it must".to_owned(),
             };
-            return Err(Failure::new(Fault::ServerBadResponse, why));
+            return bad(if body.raw.len() >= BODY_BYTES_MAX {
+                format!("the first {BODY_BYTES_MAX} bytes of the body do not hold {what}")
+            } else {
+                format!("the body does not hold {what}")
+            });
         }
     }
 }
@@ -263,14 +301,18 @@ impl Body {
     }
 
     fn holds(&self, text: &str) -> bool {
-        let content = match self.framing {
-            Framing::Chunked => &unchunked(&self.raw).0,
+        memchr::memmem::find(&self.content(), text.as_bytes()).is_some()
+    }
+
+    /// What has come of it, without its framing.
+    fn content(&self) -> Cow<'_, [u8]> {
+        match self.framing {
+            Framing::Chunked => unchunked(&self.raw).0.into(),
             Framing::Length(length) => {
-                &self.raw[..self.raw.len().min(usize::try_from(length).unwrap_or(usize::MAX))]
+                self.raw[..self.raw.len().min(usize::try_from(length).unwrap_or(usize::MAX))].into()
             }
-            Framing::UntilClose => &self.raw,
-        };
-        memchr::memmem::find(content, text.as_bytes()).is_some()
+            Framing::UntilClose => self.raw.as_slice().into(),
+        }
     }
 
     fn ended(&self) -> bool {
@@ -375,7 +417,7 @@ mod tests {
             (250, range(200, 299), true),
         ];
         for (status, statuses, want) in table {
-            assert_eq!(Expect { statuses, body: None }.takes(status), want, "{status}");
+            assert_eq!(Expect { statuses, ..Expect::default() }.takes(status), want, "{status}");
         }
     }
 }

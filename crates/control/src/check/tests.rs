@@ -96,7 +96,11 @@ fn exactly(status: u16) -> StatusRange {
 }
 
 fn http(status: Option<u16>, body: Option<&str>) -> Probe {
-    let expect = Expect { statuses: status.map(exactly).into_iter().collect(), body: body.map(Into::into) };
+    let expect = Expect {
+        statuses: status.map(exactly).into_iter().collect(),
+        body: body.map(Into::into),
+        ..Expect::default()
+    };
     Probe::Http {
         tls: None,
         method: "GET".into(),
@@ -108,7 +112,7 @@ fn http(status: Option<u16>, body: Option<&str>) -> Probe {
 }
 
 fn https(verify: Verify) -> Probe {
-    let expect = Expect { statuses: vec![exactly(200)], body: None };
+    let expect = Expect { statuses: vec![exactly(200)], ..Expect::default() };
     Probe::Http {
         tls: Some(verify),
         method: "GET".into(),
@@ -210,7 +214,7 @@ async fn a_request_names_the_host_that_was_given_or_the_server() {
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
             String::from_utf8(request).unwrap()
         });
-        let expect = Expect { statuses: Vec::new(), body: None };
+        let expect = Expect::default();
         let probe = Probe::Http {
             tls: None,
             method: "GET".into(),
@@ -432,7 +436,7 @@ async fn whatever_a_server_says_is_an_outcome() {
         }
         let deadline =
             Deadline { at: Instant::now() + Duration::from_secs(5), allowed: Duration::from_secs(5) };
-        let expect = Expect { statuses: Vec::new(), body: Some("never there".into()) };
+        let expect = Expect { body: Some("never there".into()), ..Expect::default() };
         let request = http::Request { method: "GET", host: "a.test", path: "/", headers: &[] };
         let stream = || tokio::io::join(std::io::Cursor::new(said.clone()), tokio::io::sink());
         let outcomes = [

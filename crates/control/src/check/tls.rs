@@ -61,6 +61,12 @@ impl Trusted {
             (Verify::Pool, Some(ServerTls { verify: ServerVerify::Full { ca }, name, .. })) => {
                 Self::full(ca, name.as_deref())
             }
+            (Verify::Pool, Some(ServerTls { verify: ServerVerify::Chain { ca }, name, .. })) => {
+                match (authorities(ca), asked(name.as_deref())) {
+                    (Ok(authorities), Ok(name)) => Self::with(Trust::SignedForAnyName(&authorities), name),
+                    (Err(why), _) | (_, Err(why)) => Self::Unusable(why),
+                }
+            }
             (Verify::Pool, Some(ServerTls { verify: ServerVerify::None, name, .. })) => {
                 match asked(name.as_deref()) {
                     Ok(name) => Self::with(Trust::AnyCertificate, name),

@@ -280,7 +280,8 @@ impl Serving<'_> {
                 Served::closing(self.request.head.len)
             }
             Some(Action::Redirect(redirect)) => {
-                let location = compose::location(redirect, &self.context.head, &self.context.told);
+                let location =
+                    compose::location(redirect, &self.context.head, &self.context.told, self.context.route);
                 let Some(location) = location else { return self.refuse(client, entry, Refused::BAD).await };
                 let answer =
                     Answer { status: redirect.status, location: Some(&location), ..self.plain(entry) };
@@ -292,7 +293,12 @@ impl Serving<'_> {
                     Content::File(file) => &file.contents,
                 };
                 let kind = fixed.content_type.as_deref().unwrap_or("");
-                let answer = Answer { status: fixed.status, body: Some((kind, body)), ..self.plain(entry) };
+                let answer = Answer {
+                    status: fixed.status,
+                    headers: &fixed.headers,
+                    body: Some((kind, body)),
+                    ..self.plain(entry)
+                };
                 self.say(client, entry, answer).await
             }
         }
@@ -419,6 +425,7 @@ fn bare<'e>(id: u64) -> Answer<'e> {
         id,
         fault: None,
         location: None,
+        headers: &[],
         body: None,
         bodyless: false,
         connection: Says::Close,

@@ -12,7 +12,7 @@ use transom_wire::http1::{Body, Known, Version};
 
 use super::act::Context;
 use super::body::Progress;
-use super::compose::{Framing, Says, SetServer, ToClient};
+use super::compose::{Framing, Says, SetServer, ToClient, Told};
 use super::request::Request;
 use super::stream::{Asker, ClientStream, Passed, Piece, Reply, Task};
 use crate::buffer::Buffer;
@@ -137,7 +137,7 @@ impl<'c, C: End> Http1<'c, C> {
             response: *reply.head,
             fields: reply.fields,
             head: context.head,
-            told: context.told,
+            told: Told { server: self.server.as_ref().map(|server| &**server.name()), ..context.told },
             http: context.http,
             route: context.route,
             cookie,

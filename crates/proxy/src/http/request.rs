@@ -92,7 +92,7 @@ impl Request {
 
     /// For choosing: with the client's address.
     pub(super) fn facts(&self, source: IpAddr) -> Seen<'_> {
-        Seen { request: self, source }
+        Seen { request: self, source, certified: false }
     }
 }
 
@@ -167,11 +167,23 @@ fn is_authority(value: &[u8]) -> bool {
 pub(super) struct Seen<'a> {
     request: &'a Request,
     source: IpAddr,
+    certified: bool,
+}
+
+impl Seen<'_> {
+    /// Whether the client has shown a certificate that was verified.
+    pub(super) fn certified(self, certified: bool) -> Self {
+        Self { certified, ..self }
+    }
 }
 
 impl Facts for Seen<'_> {
     fn source(&self) -> IpAddr {
         self.source
+    }
+
+    fn certified(&self) -> bool {
+        self.certified
     }
 
     fn method(&self) -> &[u8] {

@@ -95,9 +95,11 @@ impl<'c> Asking<'c> {
         let Self { worker, record, .. } = *self;
         let http = settings(&record.listener);
         let routes = record.listener.http().expect("requests are read on http listeners only");
-        let facts = request.facts(record.client.ip());
+        let shown = self.secure.is_some_and(|secure| secure.identity.is_some());
+        let facts = request.facts(record.client.ip()).certified(shown);
         let route = routes.find(&facts);
         let pool = route.pool.as_ref().filter(|_| matches!(route.action(), Some(Action::Pool(_))));
+        let destination = compose::destination(http, route, kept.received, || client.local_address());
         let context = Context {
             worker,
             head: Head {
@@ -106,7 +108,13 @@ impl<'c> Asking<'c> {
                 fields: &request.fields,
                 target: request.target(),
             },
-            told: compose::Told { id: entry.id, client: record.client, secure: self.secure },
+            told: compose::Told {
+                id: entry.id,
+                client: record.client,
+                secure: self.secure,
+                destination,
+                server: None,
+            },
             http,
             route,
             cookie: pool.and_then(|pool| pool.config.cookie.as_ref()),

@@ -7,6 +7,10 @@ use std::net::IpAddr;
 pub trait Facts {
     /// The client's address.
     fn source(&self) -> IpAddr;
+    /// Whether the client has shown a certificate that was verified.
+    fn certified(&self) -> bool {
+        false
+    }
     /// The method as it came.
     fn method(&self) -> &[u8];
     /// The host it asks for, as it came: Host field or authority of the target.

@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use regex::RegexBuilder;
 use regex::bytes::{Regex as BytesRegex, RegexBuilder as BytesRegexBuilder};
-use transom_config::{FieldMatch, Matches, PathMatch, ValueMatch};
+use transom_config::{FieldMatch, Matches, Name, PathMatch, ServersUp, UpBound, ValueMatch};
 
 use super::facts::{self, Facts};
+use crate::Pool;
 
 /// The conditions of a route beside its hosts, which lead to it.
 #[derive(Debug, Default)]
@@ -21,6 +23,16 @@ pub(super) struct Compiled {
     headers: Vec<Field>,
     query: Vec<Field>,
     cookies: Vec<Field>,
+    certified: Option<bool>,
+    up: Vec<Up>,
+}
+
+/// How many of these servers must take clients. A pool or server that is not there has none.
+#[derive(Debug)]
+struct Up {
+    pool: Option<Arc<Pool>>,
+    server: Option<Name>,
+    bound: UpBound,
 }
 
 #[derive(Debug)]
@@ -51,7 +63,8 @@ enum Value {
 }
 
 impl Compiled {
-    pub(super) fn new(matches: &Matches) -> Self {
+    pub(super) fn new(matches: &Matches, pool: &impl Fn(&Name) -> Option<Arc<Pool>>) -> Self {
+        let up = |one: &ServersUp| Up { pool: pool(&one.pool), server: one.server.clone(), bound: one.bound };
         let fields = |fields: &[FieldMatch]| fields.iter().map(Field::new).collect();
         Self {
             paths: matches.paths.iter().filter_map(Path::new).collect(),
@@ -62,13 +75,17 @@ impl Compiled {
             headers: fields(&matches.headers),
             query: fields(&matches.query),
             cookies: fields(&matches.cookies),
+            certified: matches.client_certificate,
+            up: matches.servers_up.iter().map(up).collect(),
         }
     }
 
     /// Whether everything holds. What costs least is asked first.
     pub(super) fn holds(&self, request: &impl Facts) -> bool {
         (self.methods.is_empty() || self.methods.iter().any(|method| method.as_bytes() == request.method()))
+            && self.certified.is_none_or(|wanted| wanted == request.certified())
             && self.sources_hold(request.source())
+            && self.up.iter().all(Up::holds)
             && (self.paths.is_empty() || self.paths.iter().any(|path| path.holds(request.path())))
             && self.uri_holds(request)
             && self.headers.iter().all(|field| field.holds(request.values(&field.name)))
@@ -90,6 +107,18 @@ impl Compiled {
     fn sources_hold(&self, source: IpAddr) -> bool {
         let among = |nets: &[IpNet]| nets.iter().any(|net| net.contains(&source));
         (self.sources.is_empty() || among(&self.sources)) && !among(&self.not_sources)
+    }
+}
+
+impl Up {
+    fn holds(&self) -> bool {
+        let servers = self.pool.iter().flat_map(|pool| pool.servers());
+        let meant = servers.filter(|server| self.server.as_ref().is_none_or(|name| name == server.name()));
+        let up = meant.filter(|server| server.takes_clients()).count() as u64;
+        match self.bound {
+            UpBound::Below(number) => up < number.into(),
+            UpBound::AtLeast(number) => up >= number.into(),
+        }
     }
 }
 

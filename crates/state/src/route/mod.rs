@@ -43,6 +43,8 @@ pub struct Route {
     pub name: Name,
     /// As it was asked for; `None` of what is done with requests that no route takes.
     pub config: Option<config::HttpRoute>,
+    /// The listener it stands in.
+    pub listener: Name,
     /// The pool it leads to, where it leads to one.
     pub pool: Option<Arc<Pool>>,
     /// `replace-path`, compiled.
@@ -58,6 +60,7 @@ impl Route {
         route: &config::HttpRoute,
         requests: &Requests,
         pool: &impl Fn(&Name) -> Option<Arc<Pool>>,
+        listener: &Name,
     ) -> Self {
         let replace = match &route.rewrite {
             Some(config::Rewrite::Replace { regex, .. }) => regex::bytes::Regex::new(regex).ok(),
@@ -70,7 +73,8 @@ impl Route {
             replace,
             counters: requests.of(&route.name, route.action.pool()),
             otherwise: None,
-            matches: Compiled::new(&route.matches),
+            listener: Arc::clone(listener),
+            matches: Compiled::new(&route.matches, pool),
         }
     }
 
@@ -92,13 +96,20 @@ impl Route {
 }
 
 impl HttpListener {
-    pub(crate) fn new(http: &Http, requests: &Requests, pool: impl Fn(&Name) -> Option<Arc<Pool>>) -> Self {
-        let routes: Vec<_> = http.routes.iter().map(|route| Route::new(route, requests, &pool)).collect();
+    pub(crate) fn new(
+        http: &Http,
+        listener: &Name,
+        requests: &Requests,
+        pool: impl Fn(&Name) -> Option<Arc<Pool>>,
+    ) -> Self {
+        let live = |route| Route::new(route, requests, &pool, listener);
+        let routes: Vec<_> = http.routes.iter().map(live).collect();
         let led_to = http.otherwise.as_ref().and_then(Action::pool);
         let otherwise = Route {
             name: Name::from(OTHERWISE),
             config: None,
             pool: led_to.and_then(&pool),
+            listener: Arc::clone(listener),
             replace: None,
             counters: requests.of(OTHERWISE, led_to),
             otherwise: http.otherwise.clone(),

@@ -65,6 +65,7 @@ fn route(name: &str, matches: Matches) -> HttpRoute {
         action: Action::Pool("p".into()),
         edits: Edits::default(),
         rewrite: None,
+        method: None,
         response_timeout: None,
         body_max: None,
         waf: None,

@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
-use transom_config::Http;
+use transom_config::{ErrorBody, Http, Template};
 use transom_state::{Fault, Route};
 
-use super::edits::Both;
+use super::edits::{Both, line};
 use super::{Head, Says, Told};
 
 /// An answer of our own.
@@ -19,6 +19,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) fault: Option<Fault>,
     /// Where the client is sent.
     pub(crate) location: Option<&'a [u8]>,
+    /// Further headers, where a request was read.
+    pub(crate) headers: &'a [(Box<str>, Template)],
     /// Content type and body; `None`: an error has a page, anything else no body.
     pub(crate) body: Option<(&'a str, &'a [u8])>,
     /// Whether the request was HEAD: then no body follows the head.
@@ -35,6 +37,17 @@ pub(crate) type Asked<'a> = (&'a Head<'a>, &'a Told<'a>, &'a Route);
 impl Answer<'_> {
     /// Appends head and body.
     pub(crate) fn write(&self, out: &mut Vec<u8>, http: &Http, asked: Option<Asked<'_>>) {
+        let elsewhere =
+            http.error_pages.iter().find(|page| page.status == self.status && self.body.is_none());
+        if let Some(ErrorBody::Redirect(to)) = elsewhere.map(|page| &page.body) {
+            let body = Some(("", &b""[..]));
+            let sent = Answer { status: 302, location: Some(to.as_bytes()), body, ..*self };
+            return sent.written(out, http, asked);
+        }
+        self.written(out, http, asked);
+    }
+
+    fn written(&self, out: &mut Vec<u8>, http: &Http, asked: Option<Asked<'_>>) {
         let page;
         let (kind, body) = match self.body {
             Some((kind, body)) => (kind, body),
@@ -62,8 +75,11 @@ impl Answer<'_> {
         }
         self.connection.write(out);
         if let Some((head, told, route)) = asked {
-            let route = route.config.as_ref().map(|route| &route.edits.response);
-            Both::new(&http.edits.response, route).write(out, head, told);
+            for (name, value) in self.headers {
+                line(out, name, value, head, told, route);
+            }
+            let edits = route.config.as_ref().map(|route| &route.edits.response);
+            Both::new(&http.edits.response, edits).write(out, head, told, route);
         }
         out.extend_from_slice(b"\r\n");
         if !self.bodyless {
@@ -75,8 +91,8 @@ impl Answer<'_> {
     fn page<'a>(&self, http: &'a Http) -> (&'a str, Vec<u8>) {
         let code = self.fault.map_or("", Fault::code);
         let own = http.error_pages.iter().find(|page| page.status == self.status);
-        if let Some(page) = own {
-            return (&page.content_type, fill(&page.body.contents, self.id, code, self.status));
+        if let Some((content_type, page)) = own.and_then(|own| own.body.page()) {
+            return (content_type, fill(page, self.id, code, self.status));
         }
         let (status, reason) = (self.status, reason(self.status));
         let why =

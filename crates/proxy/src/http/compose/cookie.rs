@@ -21,6 +21,13 @@ pub(crate) struct SetServer<'a> {
 }
 
 impl SetServer<'_> {
+    /// Whether the server sets this cookie itself, and is left to.
+    pub(super) fn is_preserved(&self, value: &[u8]) -> bool {
+        let end = value.iter().position(|byte| *byte == b'=').unwrap_or(value.len());
+        let named = value.get(..end).is_some_and(|own| own.trim_ascii() == self.cookie.name.as_bytes());
+        self.cookie.preserve && self.cookie.mode == CookieMode::Insert && named
+    }
+
     /// Under `insert`: the line that tells the client, unless it knows.
     pub(super) fn insert(&self, out: &mut Vec<u8>) {
         let cookie = self.cookie;

@@ -5,6 +5,7 @@
 
 mod answer;
 mod cookie;
+mod destination;
 mod edits;
 mod redirect;
 mod request;
@@ -18,6 +19,7 @@ use transom_wire::http1::{Field, Known, Request, Target};
 
 pub(crate) use answer::Answer;
 pub(crate) use cookie::SetServer;
+pub(crate) use destination::destination;
 pub(crate) use redirect::location;
 pub(crate) use request::ToServer;
 pub(crate) use response::{Framing, ToClient};
@@ -41,6 +43,25 @@ impl<'a> Head<'a> {
         self.fields.iter().find(|field| field.known == known).map(|field| field.value.of(self.bytes))
     }
 
+    /// The value of the first field of that name, in any letter case.
+    fn named(&self, name: &str) -> Option<&'a [u8]> {
+        let same = |field: &&Field| field.name.of(self.bytes).eq_ignore_ascii_case(name.as_bytes());
+        self.fields.iter().find(same).map(|field| field.value.of(self.bytes))
+    }
+
+    /// The value of the first cookie of that name (RFC 6265 section 5.4).
+    fn cookie(&self, name: &str) -> Option<&'a [u8]> {
+        let fields = self.fields.iter().filter(|field| field.known == Known::Cookie);
+        let pairs = fields.flat_map(|field| field.value.of(self.bytes).split(|byte| *byte == b';'));
+        pairs.filter_map(named_value).find(|(own, _)| *own == name.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// The value of the first parameter of that name, as it came.
+    fn parameter(&self, name: &str) -> Option<&'a [u8]> {
+        let pairs = self.target.query?.split(|byte| *byte == b'&').filter_map(named_value);
+        pairs.into_iter().find(|(own, _)| *own == name.as_bytes()).map(|(_, value)| value)
+    }
+
     /// What it asks for: the authority of its target, else its Host field (RFC 9112 section 3.2.2).
     pub(crate) fn host(&self) -> Option<&'a [u8]> {
         self.target.authority.or_else(|| self.value(Known::Host))
@@ -60,6 +81,13 @@ impl<'a> Head<'a> {
     }
 }
 
+/// Name and value of `name=value`.
+fn named_value(pair: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = pair.iter().position(|byte| *byte == b'=')?;
+    let (name, value) = pair.split_at_checked(at)?;
+    Some((name.trim_ascii(), value.get(1..)?.trim_ascii()))
+}
+
 /// What is known of a request beside its bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Told<'a> {
@@ -69,6 +97,10 @@ pub(crate) struct Told<'a> {
     pub(crate) client: SocketAddr,
     /// How the client speaks TLS to us; `None`: it does not.
     pub(crate) secure: Option<&'a Secure>,
+    /// Where the client connected to, where somebody asks for it.
+    pub(crate) destination: Option<SocketAddr>,
+    /// The server that answered, in a response.
+    pub(crate) server: Option<&'a str>,
 }
 
 impl Told<'_> {
@@ -141,5 +173,7 @@ impl<'a> Lines<'a> {
     }
 }
 
+#[cfg(test)]
+mod rewriting_tests;
 #[cfg(test)]
 mod tests;

@@ -3,11 +3,12 @@
 use std::io::Write;
 use std::net::IpAddr;
 
-use transom_config::{Forwarded, Http, PoolCookie, Rewrite};
+use transom_config::{Forwarded, Http, PoolCookie, Rewrite, Template};
 use transom_state::Route;
 use transom_wire::http1::{Field, Known, NormalPath, Version, connection_options, list};
 
 use super::edits::Both;
+use super::template::{escape, fill_target};
 use super::{Head, Lines, Says, Told, cookie};
 
 /// Everything that decides what a server is told.
@@ -37,6 +38,7 @@ impl ToServer<'_> {
         let trusted = self.http.forwarded.trusts(self.told.client.ip());
         let edits =
             Both::new(&self.http.edits.request, self.route.config.as_ref().map(|route| &route.edits.request));
+        let replaces = edits.replaces();
         let mut seen = Seen::default();
         let mut lines = Lines::of(self.head.bytes);
         for field in self.head.fields {
@@ -44,6 +46,13 @@ impl ToServer<'_> {
             match self.verdict(field, trusted, &mut seen) {
                 Verdict::Drop => {}
                 _ if edits.drops(name) => {}
+                Verdict::Keep if replaces => {
+                    lines.flush(out);
+                    let asked = (&self.head, &self.told, self.route);
+                    if !edits.replace(out, name, field.value.of(self.head.bytes), asked) {
+                        lines.keep(out, field);
+                    }
+                }
                 Verdict::Keep => lines.keep(out, field),
                 Verdict::Cookie => {
                     lines.flush(out);
@@ -63,16 +72,33 @@ impl ToServer<'_> {
         }
         self.forward(out, &self.http.forwarded, &seen, &edits);
         self.connection.write(out);
-        edits.write(out, &self.head, &self.told);
+        edits.write(out, &self.head, &self.told, self.route);
         out.extend_from_slice(b"\r\n");
     }
 
     fn first_line(&self, out: &mut Vec<u8>) {
         let Head { bytes, request, .. } = self.head;
-        out.extend_from_slice(request.method.of(bytes));
+        let config = self.route.config.as_ref();
+        match config.and_then(|route| route.method.as_deref()) {
+            Some(method) => out.extend_from_slice(method.as_bytes()),
+            None => out.extend_from_slice(request.method.of(bytes)),
+        }
         out.push(b' ');
-        match self.route.config.as_ref().and_then(|route| route.rewrite.as_ref()) {
+        match config.and_then(|route| route.rewrite.as_ref()) {
             None => self.head.push_path_and_query(out),
+            Some(Rewrite::SetUri(uri)) => self.filled(out, uri),
+            Some(Rewrite::SetQuery(query)) => {
+                out.extend_from_slice(self.head.target.path);
+                out.push(b'?');
+                fill_target(out, query, &self.head, &self.told, self.route);
+            }
+            Some(Rewrite::ReplaceUri { regex, with }) => {
+                let mut uri = Vec::new();
+                self.head.push_path_and_query(&mut uri);
+                let from = out.len();
+                out.extend_from_slice(&regex.regex().replace(&uri, with.as_bytes()));
+                self.rooted(out, from);
+            }
             Some(rewrite) => {
                 self.rewritten(out, rewrite);
                 self.head.push_query(out);
@@ -88,7 +114,7 @@ impl ToServer<'_> {
     fn rewritten(&self, out: &mut Vec<u8>, rewrite: &Rewrite) {
         let path = self.head.target.path;
         match (rewrite, &self.route.replace) {
-            (Rewrite::Set(set), _) => out.extend_from_slice(set.as_bytes()),
+            (Rewrite::Set(set), _) => self.filled(out, set),
             (Rewrite::StripPrefix(prefix), _) => {
                 let rest = strip_prefix(path, prefix).unwrap_or(path);
                 if rest.first() != Some(&b'/') {
@@ -110,8 +136,28 @@ impl ToServer<'_> {
                     }
                 }
             }
-            (Rewrite::Replace { .. }, None) => out.extend_from_slice(path),
+            (
+                Rewrite::Replace { .. }
+                | Rewrite::SetUri(_)
+                | Rewrite::SetQuery(_)
+                | Rewrite::ReplaceUri { .. },
+                _,
+            ) => out.extend_from_slice(path),
         }
+    }
+
+    fn filled(&self, out: &mut Vec<u8>, target: &Template) {
+        let from = out.len();
+        fill_target(out, target, &self.head, &self.told, self.route);
+        self.rooted(out, from);
+    }
+
+    /// What stands from `from` on keeps the form of a target: it begins with `/`, and nothing in it ends it.
+    fn rooted(&self, out: &mut Vec<u8>, from: usize) {
+        if out.get(from) != Some(&b'/') {
+            out.insert(from, b'/');
+        }
+        escape(out, from);
     }
 
     fn verdict(&self, field: &Field, trusted: bool, seen: &mut Seen) -> Verdict {

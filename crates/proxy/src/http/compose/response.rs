@@ -52,26 +52,37 @@ impl ToClient<'_> {
             &self.http.edits.response,
             self.route.config.as_ref().map(|route| &route.edits.response),
         );
+        let replaces = edits.replaces();
         let mut lines = Lines::of(self.bytes);
+        // Whether the server says itself what ours would say.
+        let mut own = false;
         for field in self.fields {
             let name = field.name.of(self.bytes);
             if self.goes_no_further(field) || edits.drops(name) {
                 continue;
             }
             if let (Known::SetCookie, Some(cookie)) = (field.known, &self.cookie) {
+                own |= cookie.is_preserved(field.value.of(self.bytes));
                 lines.flush(out);
                 if cookie.replace(out, name, field.value.of(self.bytes)).is_some() {
+                    continue;
+                }
+            }
+            if replaces {
+                lines.flush(out);
+                let asked = (&self.head, &self.told, self.route);
+                if edits.replace(out, name, field.value.of(self.bytes), asked) {
                     continue;
                 }
             }
             lines.keep(out, field);
         }
         lines.flush(out);
-        if let Some(cookie) = &self.cookie {
+        if let Some(cookie) = self.cookie.as_ref().filter(|_| !own) {
             cookie.insert(out);
         }
         self.connection.write(out);
-        edits.write(out, &self.head, &self.told);
+        edits.write(out, &self.head, &self.told, self.route);
         out.extend_from_slice(b"\r\n");
     }
 

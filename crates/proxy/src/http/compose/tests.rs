@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use transom_config::{
-    Action, ClientTimeouts, CookieMode, Edits, FieldEdits, Forwarded, Http, PoolCookie, Redirect,
+    Action, ClientTimeouts, CookieMode, Edits, FieldEdits, Forwarded, Http, Pattern, PoolCookie, Redirect,
     RequestLimits, Template, TemplatePart,
 };
 use transom_wire::http1::{Limits, request, response};
@@ -69,7 +69,7 @@ fn to_server(http: Http, client: &str, cookie: Option<&PoolCookie>, connection: 
     let request = request(&bytes, Limits::default(), &mut fields).unwrap().expect("a whole head");
     let target = Target::parse(request.method.of(&bytes), request.target.of(&bytes)).unwrap();
     let head = Head { bytes: &bytes, request, fields: &fields, target };
-    let told = Told { id: 7, client: client.parse().unwrap(), secure: None };
+    let told = Told { id: 7, client: client.parse().unwrap(), secure: None, destination: None, server: None };
     let listener = live(http.clone());
     let route = listener.http().unwrap();
     let route = route.routes().first().unwrap_or(route.otherwise());
@@ -148,6 +148,7 @@ fn edits_remove_then_set_then_add() {
             "X-Client".into(),
             Template(vec![TemplatePart::ClientIp, TemplatePart::Text(":".into()), TemplatePart::ClientPort]),
         )],
+        ..FieldEdits::default()
     };
     let http = Http { edits: Edits { request, ..Edits::default() }, ..quiet() };
     let text = "GET / HTTP/1.1\nfront-end-https: off\nHost: a\nserver-secret: 1\nX-Client: mine\n\n";
@@ -161,6 +162,8 @@ fn cookie(mode: CookieMode) -> PoolCookie {
     PoolCookie {
         name: "SRV".into(),
         mode,
+        key: None,
+        preserve: false,
         secure: None,
         http_only: true,
         same_site: Some("Lax".into()),
@@ -201,7 +204,8 @@ fn to_client(
     let asked_head = request(&asked, Limits::default(), &mut asked_fields).unwrap().unwrap();
     let target = Target::parse(b"GET", b"/").unwrap();
     let head = Head { bytes: &asked, request: asked_head, fields: &asked_fields, target };
-    let told = Told { id: 7, client: "192.0.2.7:1".parse().unwrap(), secure: None };
+    let told =
+        Told { id: 7, client: "192.0.2.7:1".parse().unwrap(), secure: None, destination: None, server: None };
     let bytes = wire(text);
     let response = response(&bytes, Limits::default(), &mut fields).unwrap().unwrap();
     let listener = live(http.clone());
@@ -265,23 +269,40 @@ fn cookies_remember_the_server() {
 
 #[test]
 fn redirects_keep_what_they_are_not_told_to_change() {
-    let base = Redirect { status: 308, scheme: None, host: None, path: None, to: None };
+    let base = Redirect { status: 308, scheme: None, host: None, replace_host: None, path: None, to: None };
     let https = Redirect { scheme: Some("https".into()), ..base.clone() };
     let sent = |redirect: &Redirect, text: &str| {
         let (bytes, mut fields) = (wire(text), Vec::new());
         let request = request(&bytes, Limits::default(), &mut fields).unwrap().unwrap();
         let target = Target::parse(request.method.of(&bytes), request.target.of(&bytes)).unwrap();
         let head = Head { bytes: &bytes, request, fields: &fields, target };
-        let told = Told { id: 7, client: "192.0.2.7:1".parse().unwrap(), secure: None };
-        location(redirect, &head, &told).map(|location| String::from_utf8(location).unwrap())
+        let told = Told {
+            id: 7,
+            client: "192.0.2.7:1".parse().unwrap(),
+            secure: None,
+            destination: None,
+            server: None,
+        };
+        let listener = live(http());
+        let route = listener.http().unwrap().otherwise();
+        location(redirect, &head, &told, route).map(|location| String::from_utf8(location).unwrap())
     };
     let asked = "GET /owa/?x=1 HTTP/1.1\nHost: mail.test:8080\n\n";
     assert_eq!(sent(&https, asked).as_deref(), Some("https://mail.test/owa/?x=1"));
     let host = Redirect { host: Some("new.test".into()), ..base.clone() };
     assert_eq!(sent(&host, asked).as_deref(), Some("http://new.test/owa/?x=1"));
-    let path = Redirect { path: Some("/owa".into()), ..base.clone() };
+    let path = Redirect { path: Some(text("/owa")), ..base.clone() };
     assert_eq!(sent(&path, asked).as_deref(), Some("http://mail.test:8080/owa"));
-    let to = Redirect { to: Some("https://www.test/".into()), ..base };
+    let within = Template(vec![TemplatePart::Text("/new".into()), TemplatePart::Uri]);
+    let within = Redirect { path: Some(within), ..base.clone() };
+    assert_eq!(sent(&within, asked).as_deref(), Some("http://mail.test:8080/new/owa/?x=1"));
+    let replace = transom_config::ReplaceHost { regex: Pattern::new("^mail").unwrap(), with: "www".into() };
+    let replaced = Redirect { replace_host: Some(replace), ..https.clone() };
+    assert_eq!(sent(&replaced, asked).as_deref(), Some("https://www.test/owa/?x=1"));
+    let bad = transom_config::ReplaceHost { regex: Pattern::new("mail").unwrap(), with: "a/b@".into() };
+    let bad = Redirect { replace_host: Some(bad), ..base.clone() };
+    assert_eq!(sent(&bad, asked), None, "what comes out is no host");
+    let to = Redirect { to: Some(text("https://www.test/")), ..base };
     assert_eq!(sent(&to, asked).as_deref(), Some("https://www.test/"));
     assert_eq!(sent(&https, "GET / HTTP/1.0\n\n"), None);
 }
@@ -292,6 +313,7 @@ fn errors_name_their_fault_and_request_and_nothing_else() {
         status: 502,
         id: 0x7f3a,
         fault: Some(transom_state::Fault::ServerRefused),
+        headers: &[],
         location: None,
         body: None,
         bodyless: false,

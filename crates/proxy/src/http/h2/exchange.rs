@@ -15,7 +15,7 @@ use super::side::Side;
 use crate::buffer::Buffer;
 use crate::end::{Failed, Scratch};
 use crate::http::body::Progress;
-use crate::http::compose::{Framing, Says, SetServer, ToClient};
+use crate::http::compose::{Framing, Says, SetServer, ToClient, Told};
 use crate::http::stream::{ClientStream, Passed, Piece, Reply, Task};
 use crate::link::Waiting;
 use crate::runtime::runtime;
@@ -61,7 +61,7 @@ impl<'s> Stream<'s> {
             response: *reply.head,
             fields: reply.fields,
             head: context.head,
-            told: context.told,
+            told: Told { server: self.server.as_ref().map(|(server, _)| &**server.name()), ..context.told },
             http: context.http,
             route: context.route,
             cookie,
