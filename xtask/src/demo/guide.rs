@@ -282,13 +282,14 @@ fn directories(ctl: &str, asking: &Asking) -> Vec<Step> {
     ]
 }
 
-/// What the program tells of itself.
+/// What the firewall does with an attack, and what it says of it.
 fn attacks(stage: &Stage, asking: &Asking) -> Vec<Step> {
     let (program, socket) = (&stage.program, &stage.socket);
     let attack = |arguments: &str| {
-        asking.with(&format!("-g {arguments}"), "www.demo.test", "/?q=<script>alert(1)</script>")
+        let query = "-G --data-urlencode 'q=<script>alert(1)</script>'";
+        asking.with(&format!("{query} {arguments}"), "www.demo.test", "/")
     };
-    let id = format!("{} | sed -n 's/^Transom-Request: *//p' | tr -d '\\r'", attack("-o /dev/null -D -"));
+    let id = format!("{} | sed -n 's/^transom-request: *//Ip' | tr -d '\\r'", attack("-o /dev/null -D -"));
     vec![
         Step {
             shows: "an attack on the other site is refused by the firewall",
@@ -305,6 +306,7 @@ fn attacks(stage: &Stage, asking: &Asking) -> Vec<Step> {
     ]
 }
 
+/// What the program tells of itself.
 fn looking(stage: &Stage, ctl: &str, asking: &Asking) -> Vec<Step> {
     let admin = stage.ports.admin;
     let refused = asking.exchange("-o /dev/null -w '%{http_code}\\n'", "/ecp/");
