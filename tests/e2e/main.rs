@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod http2;
+mod http_idle;
 mod http_peers;
 mod identity;
 mod idle;
