@@ -12,7 +12,7 @@ mod segment;
 
 use std::fs;
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use frame::{ACK, Body, FIN, Frame, RST, SYN};
 use ipnet::IpNet;
@@ -94,6 +94,16 @@ impl Watch {
         ip("-6 addr add 2001:db8::7/128 dev lo nodad");
         // Connections to us come from the client's address, as they would by a wire.
         ip("route replace local 192.0.2.9 dev lo src 198.18.1.7 table local");
+        // The kernel enters it a moment after the address.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let entered = || {
+            let words = ["-6", "route", "show", "table", "local", "2001:db8:1::9"];
+            let shown = std::process::Command::new("ip").args(words).output().expect("ip runs");
+            !shown.stdout.is_empty()
+        };
+        while !entered() {
+            assert!(Instant::now() < deadline, "the route never came");
+        }
         ip("-6 route del local 2001:db8:1::9 dev lo table local");
         ip("-6 route add local 2001:db8:1::9 dev lo src 2001:db8::7 table local");
         Kernel::prepare().expect("root may");

@@ -9,10 +9,11 @@ mod capability;
 pub(crate) mod pins;
 mod tables;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use aya::maps::Map;
-use aya::programs::{Xdp, XdpMode};
+use aya::programs::{ProgramError, Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
 
 pub use self::attach::{Attached, Driver};
@@ -92,7 +93,7 @@ impl Door {
         let shield =
             options.shield.map(|_| shield::Maps::from_maps(|name| ebpf.take_map(name))).transpose()?;
         let name = PROGRAMS[usize::from(shield.is_some())];
-        program(&mut ebpf, name)?.load().map_err(|error| Fault::Load(chain(&error)))?;
+        verify(program(&mut ebpf, name)?).map_err(|error| Fault::Load(chain(&error)))?;
         let (interfaces, pins) = (options.interfaces.clone(), options.pins.clone());
         Ok(Self {
             ebpf,
@@ -220,6 +221,22 @@ fn load(code: &[u8], options: &Options) -> Result<Ebpf, Fault> {
         }
     }
     loader.load(code).map_err(|error| Fault::Load(chain(&error)))
+}
+
+/// How often the kernel is asked to verify a program while signals interrupt it; as many times as libbpf does.
+const VERIFY_TRIES: usize = 5;
+
+/// Has the kernel verify a program. A signal that is pending makes the verifier give up (`EAGAIN`, bpf(2)): that says
+/// nothing of the program.
+fn verify(program: &mut Xdp) -> Result<(), ProgramError> {
+    for _ in 1..VERIFY_TRIES {
+        match program.load() {
+            Err(ProgramError::LoadError { io_error, .. }) if io_error.kind() == io::ErrorKind::WouldBlock => {
+            }
+            outcome => return outcome,
+        }
+    }
+    program.load()
 }
 
 /// An error with its causes: aya keeps the verifier's log in one of them.
