@@ -471,13 +471,13 @@ fn who_asks_again_and_again_gets_in_without() {
     let syn = Segment::new(DSR.0, DSR.1, 5001).frame();
     watch.expect("first", &syn, TX, Reason::Challenge);
     watch.expect("again at once", &syn, TX, Reason::Challenge);
-    let ends = std::time::Instant::now() + Duration::from_secs(10);
+    let ends = Instant::now() + Duration::from_secs(10);
     let got_in = loop {
         std::thread::sleep(Duration::from_millis(950));
         if watch.run(&syn) == (TX, Reason::Dsr) {
             break true;
         }
-        if std::time::Instant::now() > ends {
+        if Instant::now() > ends {
             break false;
         }
     };
@@ -499,9 +499,9 @@ fn proof_is_asked_for_above_the_rate_only() {
     let challenged = watch.count((400..2000).map(syn), Reason::Challenge);
     assert!(challenged > 1000, "{challenged}");
     assert!(watch.shield.under_attack(monotonic()).expect("it can be read").contains(&6));
-    let ends = std::time::Instant::now() + Duration::from_secs(20);
+    let ends = Instant::now() + Duration::from_secs(20);
     let mut quiet = false;
-    while !quiet && std::time::Instant::now() < ends {
+    while !quiet && Instant::now() < ends {
         std::thread::sleep(Duration::from_millis(200));
         quiet = watch.count([syn(3)], Reason::Challenge) == 0;
     }
