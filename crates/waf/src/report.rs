@@ -143,7 +143,7 @@ impl Match {
             Some(matched) => format!(
                 "Matched \"{} against variable `{}' (Value: `{}' )\"",
                 self.test,
-                matched.full_name(),
+                escape(&matched.full_name()),
                 escape(&shorten(&matched.value, 100))
             ),
         }
